@@ -2,7 +2,7 @@
 # shellcheck shell=sh disable=SC2034
 # What every script of this directory shares; read with `.`, not run.
 
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
+ROOT=$(cd "$(dirname "$0")/.." && pwd -P)
 BUILD=$ROOT/build
 
 # The answer of git and of sorting must not depend on whose machine it is.
