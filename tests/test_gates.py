@@ -29,7 +29,12 @@ def test_patch(number):
     passes(str(number))
 
 
-@pytest.mark.parametrize("gate", check_patch.SERIES_GATES)
+LONG = {"iommu-api-off-vmlinux"}
+
+
+@pytest.mark.parametrize(
+    "gate", [pytest.param(gate, marks=pytest.mark.full if gate in LONG else ()) for gate in check_patch.SERIES_GATES]
+)
 def test_series(gate):
     passes("--gate", gate, "series")
 
