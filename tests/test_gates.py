@@ -43,12 +43,16 @@ IOMMU_C = "drivers/iommu/iommu.c"
 IOMMU_H = "include/linux/iommu.h"
 ABI = "Documentation/ABI/testing/sysfs-kernel-iommu_groups"
 
-# What is added to the end of a file, for each gate that must see it.
+# What is added to the end of a file, and what the gate must say of it.
 FAULTS = {
-    "checkpatch": (IOMMU_C, "\nstatic inline int iommu_fault(int a)\n{\n\tif(a) return 1;\n\treturn 0;\n}\n"),
-    "build": (IOMMU_C, "\nint iommu_fault(int a)\n{\n\treturn a;\n}\n"),
-    "kernel-doc": (IOMMU_H, "\n/**\n * iommu_fault() - is not as described\n * @b: there is no b\n */\nint iommu_fault(int a);\n"),
-    "abi": (ABI, "\nContact:\tnobody\nWhat:\n\nDescription: and no What\n"),
+    "checkpatch": (IOMMU_C, "\nstatic int iommu_fault(int a)\n{\n\tif(a) return 1;\n\treturn 0;\n}\n", "trailing statements"),
+    "build": (IOMMU_C, "\nint iommu_fault(int a)\n{\n\treturn a;\n}\n", "no previous prototype for .iommu_fault"),
+    "kernel-doc": (
+        IOMMU_H,
+        "\n/**\n * iommu_fault() - has another parameter\n * @b: it is a\n */\nint iommu_fault(int a);\n",
+        "parameter.*not described in 'iommu_fault'",
+    ),
+    "abi": (ABI, "\nWhat:\n\nDescription: and no What\n", "sysfs-kernel-iommu_groups"),
 }
 
 
@@ -75,8 +79,9 @@ def faulty_patch(tree, directory, file, addition):
 
 @pytest.mark.parametrize("gate", FAULTS)
 def test_gate_sees_a_fault(tree, tmp_path, gate):
-    patch = faulty_patch(tree, tmp_path, *FAULTS[gate])
-    with pytest.raises(check_patch.Failed):
+    file, addition, finding = FAULTS[gate]
+    patch = faulty_patch(tree, tmp_path, file, addition)
+    with pytest.raises(check_patch.Failed, match=finding):
         check_patch.PATCH_GATES[gate][1](patch)
 
 
@@ -97,7 +102,7 @@ def test_gate_sees_a_patch_that_needs_fuzz(tree, tmp_path):
     first = next(number for number, line in enumerate(lines) if line.startswith("@@")) + 1
     lines[first] = " not in Linux\n"
     patch.path.write_text("".join(lines))
-    with pytest.raises(check_patch.Failed):
+    with pytest.raises(check_patch.Failed, match="FAILED"):
         check_patch.gate_apply(patch)
 
 
