@@ -22,13 +22,13 @@ QEMU = "qemu-system-x86_64"
 QUIET_QEMU = ["-no-user-config", "-nodefaults", "-display", "none", "-qmp", "stdio"]
 KERNEL_WORDS = ["console=ttyS0,115200", "ignore_loglevel", "panic=-1", "oops=panic"]
 
-# What every q35 has and no file names, by vendor and device.
+# What a q35 has without its file naming it, by PCI class.
 BUILT_IN = {
-    (0x8086, 0x29C0): "host-bridge",
-    (0x8086, 0x2918): "lpc",
-    (0x8086, 0x2922): "sata",
-    (0x8086, 0x2930): "smbus",
-    (0x1022, 0x1419): "amd-iommu",
+    0x0106: "sata",
+    0x0600: "host-bridge",
+    0x0601: "lpc",
+    0x0806: "amd-iommu",
+    0x0C05: "smbus",
 }
 
 
@@ -286,8 +286,7 @@ def _names(devices):
     names = {}
     for device in devices:
         address = f"0000:{device['bus']:02x}:{device['slot']:02x}.{device['function']}"
-        kind = (device["id"]["vendor"], device["id"]["device"])
-        names[address] = device["qdev_id"] or BUILT_IN.get(kind, address)
+        names[address] = device["qdev_id"] or BUILT_IN.get(device["class_info"]["class"], address)
         names.update(_names(device.get("pci_bridge", {}).get("devices", [])))
     return names
 
