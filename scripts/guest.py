@@ -186,7 +186,7 @@ def boot(machine, kernel, tests, append=(), limits=Limits()):
         _keep(run)
         return run
 
-    words = [*KERNEL_WORDS, *words_of(machine), *append, "tests=" + ",".join(tests)]
+    words = [*KERNEL_WORDS, *words_of(machine), "tests=" + ",".join(tests), *append]
     command = [
         QEMU, *QUIET_QEMU, "-no-reboot", "-no-shutdown",
         "-readconfig", str(config),
@@ -207,7 +207,7 @@ def boot(machine, kernel, tests, append=(), limits=Limits()):
         finally:
             qemu.kill()
             qemu.wait()
-    _judge(run, tests, ended)
+    judge(run, tests, ended)
     _keep(run)
     return run
 
@@ -291,7 +291,7 @@ def _names(devices):
     return names
 
 
-def _judge(run, tests, ended):
+def judge(run, tests, ended):
     """Sets state and reasons from how the guest ended and what it left in its folder."""
     try:
         run.console = (run.folder / "console.log").read_text(errors="replace")

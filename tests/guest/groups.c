@@ -1,53 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Tells the host which PCI device is in which IOMMU group.
+ * Tells the host which PCI device is in which IOMMU group, and how many entries
+ * /sys/kernel/iommu_groups has.
  *
  *	# data: group 3 0000:00:05.0
  *	# data: ungrouped 0000:00:06.0
+ *	# data: directory 4
  */
-#include <dirent.h>
-#include <string.h>
-#include <unistd.h>
-
+#define _GNU_SOURCE
 #include "ktap.h"
-
-#define PCI_DEVICES "/sys/bus/pci/devices"
-
-/* The last component of the device's iommu_group link; false without a link. */
-static bool group_of(const char *device, char *group, size_t size)
-{
-	char path[512], target[512];
-	ssize_t length;
-
-	snprintf(path, sizeof(path), PCI_DEVICES "/%s/iommu_group", device);
-	length = readlink(path, target, sizeof(target) - 1);
-	if (length < 0)
-		return false;
-	target[length] = '\0';
-	snprintf(group, size, "%s", strrchr(target, '/') + 1);
-	return true;
-}
+#include "pci_sysfs.h"
 
 int main(void)
 {
-	struct dirent **devices;
-	int number, i;
+	struct dirent **entries;
+	int count, groups;
 
-	ktap_plan(1);
+	ktap_plan(2);
 
-	number = scandir(PCI_DEVICES, &devices, NULL, alphasort);
-	for (i = 0; i < number; i++) {
-		const char *device = devices[i]->d_name;
-		char group[64];
+	count = scandir(PCI_DEVICES, &entries, NULL, alphasort);
+	for (int i = 0; i < count; i++) {
+		const char *device = entries[i]->d_name;
+		int group = pci_group(device);
 
 		if (device[0] == '.')
 			continue;
-		if (group_of(device, group, sizeof(group)))
-			data("group %s %s", group, device);
+		if (group >= 0)
+			data("group %d %s", group, device);
 		else
 			data("ungrouped %s", device);
 	}
-	ok(number > 2, "the PCI devices are listed");
+	ok(count > 2, "the PCI devices are listed");
+
+	groups = scandir(GROUPS, &entries, NULL, alphasort) - 2 /* . and .. */;
+	if (ok(groups >= 0, GROUPS " is there"))
+		data("directory %d", groups);
 
 	return ktap_status();
 }
