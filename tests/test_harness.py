@@ -236,9 +236,6 @@ def test_the_initramfs_is_the_same_to_the_byte(tmp_path):
 
 # Guests that are really ill, on a kernel that is not.
 
-QUICK = guest.Limits(first_byte=20, silence=15, total=40)
-
-
 @pytest.fixture(scope="module")
 def kernel():
     built = subprocess.run([TOP / "scripts" / "build", "all"], stdout=subprocess.PIPE, text=True, check=True)
@@ -246,37 +243,37 @@ def kernel():
 
 
 def test_a_guest_that_panics_is_a_crash(kernel):
-    run = guest.boot("intel", kernel, ["groups"], ["rdinit=/bin/false"], QUICK)
+    run = guest.boot("intel", kernel, ["groups"], ["rdinit=/bin/false"])
     assert run.state == "crash"
     assert any("Attempted to kill init" in reason for reason in run.reasons)
 
 
 def test_a_guest_that_reports_nothing_is_a_timeout(kernel):
-    run = guest.boot("intel", kernel, ["groups"], ["rdinit=/bin/sleep", "--", "1000"], QUICK)
+    run = guest.boot("intel", kernel, ["groups"], ["rdinit=/bin/sleep", "--", "1000"], guest.Limits(first_byte=15))
     assert run.state == "timeout"
-    assert run.reasons == ["no result begun after 20 s"]
+    assert run.reasons == ["no result begun after 15 s"]
 
 
 def test_a_guest_that_falls_silent_is_a_timeout(kernel):
-    run = guest.boot("intel", kernel, ["groups", "../bin/cat"], [], guest.Limits(silence=8))
+    run = guest.boot("intel", kernel, ["groups", "../bin/cat"], limits=guest.Limits(silence=8))
     assert run.state == "timeout"
     assert run.reasons == ["silent for 8 s"]
     assert run.result.child("groups").ok
 
 
 def test_a_guest_that_never_ends_is_a_timeout(kernel):
-    run = guest.boot("intel", kernel, ["../bin/yes"], [], guest.Limits(total=12))
+    run = guest.boot("intel", kernel, ["../bin/yes"], limits=guest.Limits(total=12))
     assert run.state == "timeout"
     assert run.reasons == ["not finished after 12 s"]
 
 
 def test_a_guest_that_switches_off_at_once_has_no_result(kernel):
-    run = guest.boot("intel", kernel, ["groups"], ["rdinit=/bin/poweroff", "--", "-f"], QUICK)
+    run = guest.boot("intel", kernel, ["groups"], ["rdinit=/bin/poweroff", "--", "-f"])
     assert run.state == "no result"
 
 
 def test_a_test_that_is_not_there_fails(kernel):
-    run = guest.boot("intel", kernel, ["nosuch"], [], QUICK)
+    run = guest.boot("intel", kernel, ["nosuch"])
     assert run.state == "fail"
 
 
