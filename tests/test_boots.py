@@ -72,17 +72,17 @@ class Boots:
                 self.begin(machine, stage, SHORT)
         else:
             for machine in guest.machines():
-                self.begin(machine, stage, tests_of(machine, stage))
+                self.begin(machine, stage, programs_for(machine, stage))
 
     def run(self, machine, stage, tests=None, append=()):
         self.begin_all(stage)
-        run = self.begin(machine, stage, tests or tests_of(machine, stage), append).result()
+        run = self.begin(machine, stage, tests or programs_for(machine, stage), append).result()
         if run.state == "skip":
             pytest.skip("; ".join(run.reasons))
         return run
 
 
-def tests_of(machine, stage):
+def programs_for(machine, stage):
     if stage in STAGES:
         return SHORT
     if machine == "none":
