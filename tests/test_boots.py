@@ -44,6 +44,18 @@ AMD = max(touching("drivers/iommu/amd/iommu.c"), default=None)
 VTD = max(touching("drivers/iommu/intel/iommu.c"), default=None)
 
 
+# What the kernel says on a machine that is what its name says.
+SAYS = {
+    "amd": "AMD-Vi: Disabling interrupt remapping",
+    "amd-intremap": "AMD-Vi: Interrupt remapping enabled",
+    "amd-pt": "iommu: Default domain type: Passthrough",
+    "intel": "DMAR: Intel(R) Virtualization Technology for Directed I/O",
+    "intel-caching": "DMAR: IOMMU batching disallowed due to virtualization",
+    "intel-pt": "iommu: Default domain type: Passthrough",
+    "intel-scalable": "DMAR: Enable scalable mode if hardware supports",
+}
+
+
 class Boots:
     """One boot for each machine, kernel and list of tests, two of them at a time."""
 
@@ -150,6 +162,15 @@ def test_stock_partition(boots, machine):
 @pytest.mark.parametrize("machine", WITH_IOMMU)
 def test_stock_disk_is_translated(boots, machine):
     assert_disk_type(boots.run(machine, "stock"))
+
+
+@pytest.mark.parametrize("machine", guest.machines())
+def test_machine_is_what_its_name_says(boots, machine):
+    console = boots.run(machine, "stock").console
+    assert SAYS.get(machine, "") in console
+    assert ("DMAR: Intel" in console) == machine.startswith("intel")
+    assert ("AMD-Vi: " in console) == machine.startswith("amd")
+    assert ("DMAR-IR: Enabled IRQ remapping" in console) == (machine == "intel-caching")
 
 
 # The first x patches, for every x.
