@@ -83,7 +83,7 @@ DEPTH_WITHOUT_PLAN = 3
 def parse(text):
     """The tree of results in a KTAP report; what is wrong with it stands in .problems."""
     root = Result()
-    lines = [line.rstrip() for line in text.splitlines()]
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     rest = _block(lines, 0, "", root)
     if text and not text.endswith("\n"):
         root.problems.append("cut off in its last line")

@@ -251,13 +251,14 @@ static void regions_are_sorted(const char *path, const char *name)
 		return;
 	}
 	while (fgets(line, sizeof(line), regions)) {
-		if (!matches(line, "^0x[0-9a-f]{16} 0x[0-9a-f]{16} (direct|direct-relaxable|reserved|msi)\n$"))
+		line[strcspn(line, "\n")] = '\0';
+		if (!matches(line, "^0x[0-9a-f]{16} 0x[0-9a-f]{16} (direct|direct-relaxable|reserved|msi)$"))
 			fault("%s: malformed: %s", file, line);
 		sscanf(line, "%llx %llx", &start, &end);
 		if (start < last || end < start)
 			fault("%s: out of order: %s", file, line);
 		last = start;
-		msi |= strstr(line, " msi\n") != NULL;
+		msi |= strstr(line, " msi") != NULL;
 	}
 	fclose(regions);
 	if (!msi)
@@ -283,7 +284,7 @@ static void addition_was_logged(const char *path, const char *name)
 		return;
 	snprintf(line, sizeof(line), " %s: Adding to iommu group %d\n", name, group);
 	if (!strstr(kernel_log(), line))
-		fault("not logged:%s", line);
+		fault("the addition of %s to group %d is not logged", name, group);
 }
 
 /* Writes to a group's type without the capability, as root otherwise. */
