@@ -17,7 +17,7 @@
 #include "ktap.h"
 #include "pci_sysfs.h"
 
-#define ROUNDS 10
+#define ROUNDS 30
 
 static int uevent_socket(void)
 {
@@ -172,7 +172,6 @@ int main(void)
 	if (!device || pci_group(device) < 0)
 		bail("needs an edu device in a group");
 	snprintf(suffix, sizeof(suffix), "/%s", device);
-	group = pci_group(device);
 
 	listen_while(remove_and_rescan, look_for_link);
 	diag("%d additions, %d of them without the link", additions, late_links);
@@ -180,6 +179,7 @@ int main(void)
 	diag("%d removals, %d of them with the link", removals, stale_links);
 	ok(removals == ROUNDS && !stale_links, "C7 the link is gone at the device's remove");
 
+	group = pci_group(device);
 	listen_while(bind_and_unbind, look_for_group);
 	diag("%d nodes, %d of them with an incomplete group", nodes, incomplete);
 	ok(nodes == ROUNDS && !incomplete, "C7 the group is complete at the add of /dev/vfio/N");
