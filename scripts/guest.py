@@ -19,7 +19,7 @@ import verdict
 TOP = Path(__file__).resolve().parent.parent
 CONFIGS = TOP / "qemu-configs"
 QEMU = "qemu-system-x86_64"
-QUIET_QEMU = ["-no-user-config", "-nodefaults", "-display", "none", "-qmp", "stdio"]
+QUIET_QEMU = ["-accel", "tcg", "-no-user-config", "-nodefaults", "-display", "none", "-qmp", "stdio"]
 KERNEL_WORDS = ["console=ttyS0,115200", "ignore_loglevel", "panic=-1", "oops=panic"]
 
 # What a q35 has without its file naming it, by PCI class.
@@ -40,7 +40,7 @@ class Unusable(Exception):
 class Limits:
     """Seconds until the first result, of silence on both channels, and in total."""
 
-    first_byte: float = 60
+    first_byte: float = 120
     silence: float = 60
     total: float = 300
 
@@ -149,6 +149,11 @@ def obstacle(machine):
     return (probe.stderr.strip().splitlines() or [f"{QEMU} ends with status {probe.returncode}"])[-1]
 
 
+def programs():
+    """What a guest can run as a test: each program of tests/guest."""
+    return sorted(path.stem for path in (TOP / "tests" / "guest").iterdir() if path.suffix in (".c", ".sh"))
+
+
 def initramfs():
     made = subprocess.run([TOP / "scripts" / "mkinitramfs"], capture_output=True, text=True)
     if made.returncode:
@@ -203,7 +208,8 @@ def boot(machine, kernel, tests, append=(), limits=Limits()):
         try:
             ended = _attend(Monitor(qemu), run, limits)
         except MonitorClosed:
-            ended = f"QEMU ended with status {qemu.wait()}"
+            last_words = (folder / "qemu.log").read_text().strip().splitlines()[-1:]
+            ended = ": ".join([f"QEMU ended with status {qemu.wait()}", *last_words])
         finally:
             qemu.kill()
             qemu.wait()

@@ -242,9 +242,14 @@ def kernel():
 
 
 def test_a_guest_that_panics_is_a_crash(kernel):
-    run = guest.boot("intel", kernel, ["groups"], ["rdinit=/bin/false"])
-    assert run.state == "crash"
-    assert any("Attempted to kill init" in reason for reason in run.reasons)
+    command = [TOP / "scripts" / "boot", "intel", "--kernel", kernel, "--append", "rdinit=/bin/false"]
+    boot = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    assert boot.returncode == 5
+    *_, state, folder = boot.stdout.splitlines()
+    assert "Kernel panic - not syncing: Attempted to kill init" in boot.stdout
+    assert "the console ends with:" in boot.stdout
+    assert state == "intel: crash"
+    assert (Path(folder) / "console.log").is_file()
 
 
 def test_a_guest_that_reports_nothing_is_a_timeout(kernel):
@@ -276,6 +281,13 @@ def test_a_test_that_is_not_there_fails(kernel):
     assert run.state == "fail"
 
 
+def test_a_qemu_that_dies_is_a_crash_with_its_own_words(tmp_path):
+    (tmp_path / "bzImage").write_bytes(bytes(4096))
+    run = guest.boot("intel", tmp_path, ["groups"])
+    assert run.state == "crash"
+    assert "kernel" in run.reasons[0]
+
+
 def test_a_device_that_qemu_lacks_is_a_skip_in_its_own_words(kernel, monkeypatch, tmp_path):
     monkeypatch.setattr(guest, "CONFIGS", tmp_path)
     (tmp_path / "future.cfg").write_text('[device "iommu"]\n  driver = "riscv-iommu-pci"\n')
@@ -295,6 +307,7 @@ def test_a_property_that_qemu_lacks_is_a_skip_in_its_own_words(monkeypatch, tmp_
     [
         (["intle"], "no machine 'intle'; there are: amd"),
         (["intel", "--kernel", "/nowhere"], "no bzImage in /nowhere"),
+        (["intel", "--kernel", "/nowhere", "--tests", "groups,"], "no test ''; there are: abi"),
     ],
 )
 def test_bad_input_gets_a_sentence(arguments, sentence):
