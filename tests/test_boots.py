@@ -6,16 +6,13 @@ A kernel is booted once on a machine; the tests below look at what that boot lef
 
 import re
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import guest
 import pytest
 
 TOP = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(TOP / "scripts"))
-
-import guest  # noqa: E402
 
 PATCHES = sorted(path for path in (TOP / "patches").glob("*.patch") if not path.name.startswith("0000-"))
 STAGES = list(range(1, len(PATCHES) + 1))

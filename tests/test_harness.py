@@ -2,16 +2,13 @@
 """The harness itself: what it must notice in a log, in a report, in a guest that is ill."""
 
 import subprocess
-import sys
 from pathlib import Path
 
+import guest
 import pytest
+import verdict
 
 TOP = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(TOP / "scripts"))
-
-import guest  # noqa: E402
-import verdict  # noqa: E402
 
 CLEAN = """\
 Linux version 6.12.117 (x@x) #1 SMP 2000-01-01
@@ -234,12 +231,6 @@ def test_the_initramfs_is_the_same_to_the_byte(tmp_path):
 
 
 # Guests that are really ill, on a kernel that is not.
-
-@pytest.fixture(scope="module")
-def kernel():
-    built = subprocess.run([TOP / "scripts" / "build", "all"], stdout=subprocess.PIPE, text=True, check=True)
-    return built.stdout.splitlines()[-1]
-
 
 def test_a_guest_that_panics_is_a_crash(kernel):
     command = [TOP / "scripts" / "boot", "intel", "--kernel", kernel, "--append", "rdinit=/bin/false"]
