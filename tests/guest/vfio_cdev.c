@@ -79,7 +79,7 @@ static void check_ownership(const char *function)
 	int group = pci_group(function);
 	struct io_space space = { .map = map_page, .unmap = unmap_page };
 	int device, second, other_iommufd, result;
-	struct edu edu;
+	struct edu edu = { 0 };
 
 	group_type(before, sizeof(before), group);
 	need(!pci_bind_vfio(function), "the device binds to vfio-pci");

@@ -120,7 +120,7 @@ static void check_ownership(const char *function)
 	struct io_space space = { .map = map_page, .unmap = unmap_page };
 	struct assignment again;
 	int group, container, device, result;
-	struct edu edu;
+	struct edu edu = { 0 };
 
 	group_type(before, sizeof(before), group_number);
 	need(!pci_bind_vfio(function) && pci_driver_is(function, "vfio-pci"),
