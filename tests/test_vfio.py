@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 """A device is given to a program in the guest, by VFIO groups, by iommufd, without an IOMMU."""
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 
-import guest
+TOP = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TOP / "scripts"))
+
+import guest  # noqa: E402
 
 NO_RESET = "vfio_group/a reset of the device leaves it usable"
 FAULT_LOG = "the kernel log names the device and the address of a blocked write"
@@ -24,30 +32,44 @@ EXPECTED = {
     "amd-intremap": (REMAPPED, AMD_SKIPS),
     "amd-pt": (NOT_REMAPPED, AMD_SKIPS),
 }
+# The last shows that the disk works after it was given away and back.
+WITH_IOMMU = ["vfio_group", "vfio_cdev", "dma"]
+WITHOUT_IOMMU = ["vfio_noiommu", "dma"]
+PROCESSORS = 2
 
 
-def passed(machine, kernel, tests):
-    run = guest.boot(machine, kernel, tests)
+@pytest.fixture(scope="module")
+def boots():
+    built = subprocess.run([TOP / "scripts" / "build", "all"], stdout=subprocess.PIPE, text=True)
+    assert built.returncode == 0, "scripts/build all failed"
+    kernel = built.stdout.splitlines()[-1]
+    pool = ThreadPoolExecutor(PROCESSORS)
+    boots = {machine: pool.submit(guest.boot, machine, kernel, WITH_IOMMU) for machine in EXPECTED}
+    boots["none"] = pool.submit(guest.boot, "none", kernel, WITHOUT_IOMMU)
+    yield boots
+    pool.shutdown(cancel_futures=True)
+
+
+def passed(run):
     if run.state == "skip":
-        pytest.skip(run.reasons[0])
-    assert run.state == "pass", "\n".join([run.state, *run.reasons, str(run.folder)])
-    return run
+        pytest.skip("; ".join(run.reasons))
+    tail = guest.console_tail(run) if run.state in ("timeout", "crash", "no result") else []
+    assert run.state == "pass", "\n".join([run.state, *run.reasons, *tail, str(run.folder)])
+    return run.result
 
 
-def skips(run):
-    return {path for path, result in run.result.walk() if result.skip}
+def skips(result):
+    return {path for path, check in result.walk() if check.skip}
 
 
 @pytest.mark.parametrize("machine", EXPECTED)
-def test_device_is_assigned(machine, kernel):
+def test_device_is_assigned(boots, machine):
     interrupts, expected_skips = EXPECTED[machine]
-    # The disk was given away and back: it works as before.
-    run = passed(machine, kernel, ["vfio_group", "vfio_cdev", "dma"])
-    assert skips(run) == expected_skips
+    result = passed(boots[machine].result())
+    assert skips(result) == expected_skips
     for program in ("vfio_group", "vfio_cdev"):
-        assert interrupts in run.result.child(program).diagnostics
+        assert interrupts in result.child(program).diagnostics
 
 
-def test_device_is_assigned_without_iommu(kernel):
-    run = passed("none", kernel, ["vfio_noiommu"])
-    assert not skips(run)
+def test_device_is_assigned_without_iommu(boots):
+    assert not skips(passed(boots["none"].result()))
