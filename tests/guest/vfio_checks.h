@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/iommufd.h>
@@ -23,6 +22,7 @@
 #define COPIED		1024
 /* Short: both IOMMUs log a fault for each word, and the kernel drops many. */
 #define PROBED		16
+_Static_assert(COPIED <= EDU_LONGEST, "the edu device cannot copy that much");
 
 /* One page each, below EDU_REACH. */
 #define SOURCE_IOVA	0x0a000000ULL
