@@ -20,7 +20,7 @@
 
 #define PAGE		4096
 #define COPIED		1024
-/* Short: both IOMMUs log a fault for each word, and the kernel drops many. */
+/* Short: VT-d reports a fault for each word, and the kernel drops many. */
 #define PROBED		16
 _Static_assert(COPIED <= EDU_LONGEST, "the edu device cannot copy that much");
 
