@@ -156,9 +156,8 @@ def test_a_bad_report(text, problem):
     assert [f for f in failures if f.startswith(problem)], failures
 
 
-@pytest.mark.parametrize("cut", range(0, len(GOOD) - 1, 7))
-def test_no_part_of_a_good_report_is_a_good_report(cut):
-    assert verdict.parse(GOOD[:cut]).failures()
+def test_no_part_of_a_good_report_is_a_good_report():
+    assert [cut for cut in range(len(GOOD)) if not verdict.parse(GOOD[:cut]).failures()] == []
 
 
 def judged(tmp_path, console=CLEAN, report=GOOD, tests=("groups", "kunit"), ended="guest-shutdown"):
