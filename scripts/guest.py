@@ -89,6 +89,14 @@ class Run:
             frozenset(self.ungrouped()),
         )
 
+    def differs_from(self, kind):
+        """The difference to what NAME.groups or NAME.stock expects; empty when there is none."""
+        expected = CONFIGS / f"{self.machine}.{kind}"
+        if not (expected.exists() and self.result.child("groups")):
+            return []
+        lines = [read_partition(expected).lines(), self.partition().lines()]
+        return list(difflib.unified_diff(*lines, expected.name, "found", lineterm=""))
+
     def name_of(self, address):
         return self.addresses.get(address, address)
 
@@ -129,10 +137,6 @@ def read_partition(path):
         elif line:
             groups.add(frozenset(line.split()))
     return Partition(frozenset(groups), frozenset(ungrouped))
-
-
-def difference(expected, found):
-    return list(difflib.unified_diff(expected.lines(), found.lines(), "expected", "found", lineterm=""))
 
 
 def obstacle(machine):
@@ -208,9 +212,10 @@ def boot(machine, kernel, tests, append=(), limits=Limits()):
         qemu = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         try:
             ended = _attend(Monitor(qemu), run, limits)
-        except MonitorClosed:
+        except MonitorLost:
+            qemu.kill()
             last_words = (folder / "qemu.log").read_text().strip().splitlines()[-1:]
-            ended = ": ".join([f"QEMU ended with status {qemu.wait()}", *last_words])
+            ended = ": ".join([f"QEMU is lost, status {qemu.wait()}", *last_words])
         finally:
             qemu.kill()
             qemu.wait()
@@ -219,8 +224,8 @@ def boot(machine, kernel, tests, append=(), limits=Limits()):
     return run
 
 
-class MonitorClosed(Exception):
-    """QEMU has closed its monitor, that is, it has ended."""
+class MonitorLost(Exception):
+    """QEMU has ended, or does not answer."""
 
 
 class Monitor:
@@ -239,8 +244,11 @@ class Monitor:
             self.qemu.stdin.write(json.dumps(request).encode() + b"\n")
             self.qemu.stdin.flush()
         except BrokenPipeError as error:
-            raise MonitorClosed from error
+            raise MonitorLost from error
+        patience = time.monotonic() + 60
         while not self._answers:
+            if time.monotonic() > patience:
+                raise MonitorLost
             self.listen(1)
         answer = self._answers.pop()
         if "error" in answer:
@@ -253,7 +261,7 @@ class Monitor:
             return
         received = os.read(self.qemu.stdout.fileno(), 65536)
         if not received:
-            raise MonitorClosed
+            raise MonitorLost
         *lines, self._received = (self._received + received).split(b"\n")
         for message in map(json.loads, lines):
             if "event" in message:
@@ -335,11 +343,10 @@ def judge(run, tests, ended):
 def _keep(run):
     (run.folder / "verdict").write_text("\n".join([run.state, *run.reasons]) + "\n")
     (run.folder / "groups.txt").write_text("".join(f"{line}\n" for line in run.listing()))
+    if not run.result.child("groups"):
+        return
     for kind in ("groups", "stock"):
-        expected = CONFIGS / f"{run.machine}.{kind}"
-        if expected.exists() and run.result.child("groups"):
-            lines = difference(read_partition(expected), run.partition())
-            (run.folder / f"{kind}.diff").write_text("".join(f"{line}\n" for line in lines))
+        (run.folder / f"{kind}.diff").write_text("".join(f"{line}\n" for line in run.differs_from(kind)))
 
 
 def console_tail(run, lines=15):

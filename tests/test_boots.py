@@ -116,8 +116,7 @@ def assert_passed(run):
 
 def assert_partition(run, kind):
     expected = guest.read_partition(guest.CONFIGS / f"{run.machine}.{kind}")
-    lines = guest.difference(expected, run.partition())
-    assert not lines, "\n".join([*lines, str(run.folder)])
+    assert run.partition() == expected, "\n".join([*run.differs_from(kind), str(run.folder)])
     assert entries(run) == len(expected.groups)
 
 
