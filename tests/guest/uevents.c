@@ -70,7 +70,7 @@ static void has_looked(void)
 static void listen_while(void (*doing)(void), void (*seen)(const char *event))
 {
 	int listener = uevent_socket(), status;
-	time_t deadline = time(NULL) + 30;
+	time_t deadline = time(NULL) + 120;
 	bool ended = false;
 	pid_t child;
 
