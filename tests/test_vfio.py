@@ -1,17 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 """A device is given to a program in the guest, by VFIO groups, by iommufd, without an IOMMU."""
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
+import guest
 import pytest
-
-TOP = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(TOP / "scripts"))
-
-import guest  # noqa: E402
 
 NO_RESET = "vfio_group/a reset of the device leaves it usable"
 FAULT_LOG = "the kernel log names the device and the address of a blocked write"
@@ -39,10 +32,7 @@ PROCESSORS = 2
 
 
 @pytest.fixture(scope="module")
-def boots():
-    built = subprocess.run([TOP / "scripts" / "build", "all"], stdout=subprocess.PIPE, text=True)
-    assert built.returncode == 0, "scripts/build all failed"
-    kernel = built.stdout.splitlines()[-1]
+def boots(kernel):
     pool = ThreadPoolExecutor(PROCESSORS)
     boots = {machine: pool.submit(guest.boot, machine, kernel, WITH_IOMMU) for machine in EXPECTED}
     boots["none"] = pool.submit(guest.boot, "none", kernel, WITHOUT_IOMMU)
