@@ -14,7 +14,7 @@ SPLATS = re.compile(
     | INFO:\ task\ .*\ blocked\ for\ more\ than
     | INFO:\ (possible|suspicious|trying\ to\ register\ non-static\ key)
     | possible\ .*\ locking\ | DEBUG_LOCKS_WARN_ON
-    | INFO:\ rcu_\w+\ .*stall | rcu:.*\ stall
+    | INFO:\ rcu_\w+\ .*stall | hard\ LOCKUP
     | refcount_t: | list_(add|del)\ corruption | unreferenced\ object
     """,
     re.VERBOSE,
