@@ -108,7 +108,6 @@ def _block(lines, at, indent, parent):
         if text == "KTAP version 1":
             versions += 1
         elif text.startswith("# "):
-            # What follows a result belongs to the block, "# Subtest" names it.
             if not text.startswith("# Subtest: "):
                 parent.diagnostics.append(text[2:])
         elif match := PLAN.fullmatch(text):
