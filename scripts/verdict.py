@@ -14,7 +14,7 @@ SPLATS = re.compile(
     | INFO:\ task\ .*\ blocked\ for\ more\ than
     | INFO:\ (possible|suspicious|trying\ to\ register\ non-static\ key)
     | possible\ .*\ locking\ | DEBUG_LOCKS_WARN_ON
-    | INFO:\ rcu_\w+\ .*stall | rcu:.*\ stall
+    | INFO:\ rcu_\w+\ .*stall | hard\ LOCKUP
     | refcount_t: | list_(add|del)\ corruption | unreferenced\ object
     """,
     re.VERBOSE,
@@ -108,7 +108,6 @@ def _block(lines, at, indent, parent):
         if text == "KTAP version 1":
             versions += 1
         elif text.startswith("# "):
-            # What follows a result belongs to the block, "# Subtest" names it.
             if not text.startswith("# Subtest: "):
                 parent.diagnostics.append(text[2:])
         elif match := PLAN.fullmatch(text):

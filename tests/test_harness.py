@@ -17,6 +17,7 @@ Kernel command line: panic=-1 oops=panic
 AMD-Vi: [Firmware Bug]: : IOAPIC[0] not in IVRS table
 Warning: unable to open an initial console.
 rcu: Hierarchical RCU implementation.
+rcu: 	RCU CPU stall warnings timeout set to 60 (rcu_cpu_stall_timeout).
 pci 0000:00:05.0: Adding to iommu group 5
 vfio-pci 0000:00:06.0: Adding kernel taint for vfio-noiommu group on device
 nvme nvme0: Ignoring bogus Namespace Identifiers
@@ -33,6 +34,7 @@ SPLATS = {
     "panic": "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100",
     "sleeping": "BUG: sleeping function called from invalid context at kernel/locking/mutex.c:585",
     "soft lockup": "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [abi:71]",
+    "hard lockup": "NMI watchdog: Watchdog detected hard LOCKUP on cpu 0",
     "kasan": "BUG: KASAN: slab-use-after-free in iommu_group_put+0x1a/0x40",
     "ubsan": "UBSAN: array-index-out-of-bounds in drivers/iommu/iommu-group-sysfs.c:41:9",
     "kfence": "BUG: KFENCE: use-after-free read in iommu_group_get+0x12/0x30",
@@ -49,7 +51,7 @@ SPLATS = {
     "divide": "divide error: 0000 [#1] SMP",
     "list": "list_del corruption, ffff888003d2a000->next is LIST_POISON1 (dead000000000100)",
     "leak": "unreferenced object 0xffff8880042f1c00 (size 192):",
-    "duplicate in sysfs": "Call Trace:",
+    "any stack": "Call Trace:",
 }
 
 
