@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+"""The gates for every patch and for the series, and that each gate can fail."""
+
+import fcntl
+import importlib.machinery
+import importlib.util
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parent.parent
+CHECK_PATCH = TOP / "scripts" / "check-patch"
+
+loader = importlib.machinery.SourceFileLoader("check_patch", str(CHECK_PATCH))
+check_patch = importlib.util.module_from_spec(importlib.util.spec_from_loader("check_patch", loader))
+loader.exec_module(check_patch)
+
+PATCHES = [path.name for path in sorted((TOP / "patches").glob("*.patch")) if not path.name.startswith("0000-")]
+
+
+def passes(*arguments):
+    done = subprocess.run([CHECK_PATCH, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("number", range(1, len(PATCHES) + 1), ids=PATCHES)
+def test_patch(number):
+    passes(str(number))
+
+
+@pytest.mark.parametrize("gate", check_patch.SERIES_GATES)
+def test_series(gate):
+    passes("--gate", gate, "series")
+
+
+IOMMU_C = "drivers/iommu/iommu.c"
+IOMMU_H = "include/linux/iommu.h"
+ABI = "Documentation/ABI/testing/sysfs-kernel-iommu_groups"
+
+# What is added to the end of a file, for each gate that must see it.
+FAULTS = {
+    "checkpatch": (IOMMU_C, "\nstatic inline int iommu_fault(int a)\n{\n\tif(a) return 1;\n\treturn 0;\n}\n"),
+    "build": (IOMMU_C, "\nint iommu_fault(int a)\n{\n\treturn a;\n}\n"),
+    "kernel-doc": (IOMMU_H, "\n/**\n * iommu_fault() - is not as described\n * @b: there is no b\n */\nint iommu_fault(int a);\n"),
+    "abi": (ABI, "\nContact:\tnobody\nWhat:\n\nDescription: and no What\n"),
+}
+
+
+@pytest.fixture(scope="module")
+def tree():
+    with open(check_patch.BUILD / "src.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        check_patch.check_out("base")
+        yield check_patch.SRC
+
+
+def faulty_patch(tree, directory, file, addition):
+    """A patch to the base that adds something to the end of a file."""
+    check_patch.check_out("base")
+    path = tree / file
+    path.write_text(path.read_text() + addition)
+    me = ["-c", "user.name=me", "-c", "user.email=me@localhost"]
+    check_patch.git(*me, "commit", "-q", "-a", "-m", "iommu: Add a fault\n\nA gate must see it.", cwd=tree)
+    commit = check_patch.git("rev-parse", "HEAD", cwd=tree).strip()
+    patch = check_patch.git("format-patch", "-1", "-o", directory, commit, cwd=tree).strip()
+    before = check_patch.git("rev-parse", "base").strip()
+    return check_patch.Patch(1, Path(patch), before, commit)
+
+
+@pytest.mark.parametrize("gate", FAULTS)
+def test_gate_sees_a_fault(tree, tmp_path, gate):
+    patch = faulty_patch(tree, tmp_path, *FAULTS[gate])
+    with pytest.raises(check_patch.Failed):
+        check_patch.PATCH_GATES[gate][1](patch)
+
+
+def test_gate_sees_what_sparse_says(tree, tmp_path):
+    fault = "\nstatic void __user *iommu_fault_pointer;\n\nvoid *iommu_fault(void);\nvoid *iommu_fault(void)\n{\n\treturn iommu_fault_pointer;\n}\n"
+    with pytest.raises(check_patch.Failed, match="different address spaces"):
+        check_patch.gate_build(faulty_patch(tree, tmp_path, IOMMU_C, fault))
+
+
+def test_gate_sees_what_does_not_compile(tree, tmp_path):
+    with pytest.raises(check_patch.Failed, match="does not build"):
+        check_patch.gate_build(faulty_patch(tree, tmp_path, IOMMU_C, "\nint iommu_fault(\n"))
+
+
+def test_gate_sees_a_patch_that_needs_fuzz(tree, tmp_path):
+    patch = faulty_patch(tree, tmp_path, IOMMU_C, "\n/* the end */\n")
+    lines = patch.path.read_text().splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if line.startswith("@@")) + 1
+    lines[first] = " not in Linux\n"
+    patch.path.write_text("".join(lines))
+    with pytest.raises(check_patch.Failed):
+        check_patch.gate_apply(patch)
+
+
+def test_gate_sees_a_patch_unlike_its_commit(tree, tmp_path):
+    one = faulty_patch(tree, tmp_path, IOMMU_C, "\n/* one */\n")
+    (tmp_path / "other").mkdir()
+    other = faulty_patch(tree, tmp_path / "other", IOMMU_C, "\n/* other */\n")
+    one.commit = other.commit
+    with pytest.raises(check_patch.Failed, match="other files than its commit"):
+        check_patch.gate_apply(one)
+
+
+def test_gate_sees_a_file_without_owner(tree):
+    assert check_patch.without_iommu_owner({"lib/sort.c": True, IOMMU_C: True}) == ["lib/sort.c"]
+    assert check_patch.without_iommu_owner({"drivers/pci/search.c": False}) == []
+
+
+def test_moved_lines_are_no_new_finding():
+    before = ["a.c:1:2: warning: one", "b.c:5: warning: two"]
+    after = ["b.c:9: warning: two", "  note", "a.c:7:1: warning: one"]
+    check_patch.demand_nothing_new(check_patch.findings("\n".join(before)), check_patch.findings("\n".join(after)))
+    with pytest.raises(check_patch.Failed):
+        check_patch.demand_nothing_new(check_patch.findings(before[0]), check_patch.findings("\n".join(before)))
