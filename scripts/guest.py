@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+"""Boots a kernel on one of the machines in qemu-configs/ and keeps what it reported."""
+
+import difflib
+import json
+import os
+import re
+import select
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import verdict
+
+TOP = Path(__file__).resolve().parent.parent
+CONFIGS = TOP / "qemu-configs"
+QEMU = "qemu-system-x86_64"
+QUIET_QEMU = ["-accel", "tcg", "-no-user-config", "-nodefaults", "-display", "none", "-qmp", "stdio"]
+# An emulated timer on a busy host is too slow for the check that the kernel makes of it.
+KERNEL_WORDS = ["console=ttyS0,115200", "ignore_loglevel", "panic=-1", "oops=panic", "no_timer_check"]
+
+# What a q35 has without its file naming it, by PCI class.
+BUILT_IN = {
+    0x0106: "sata",
+    0x0600: "host-bridge",
+    0x0601: "lpc",
+    0x0806: "amd-iommu",
+    0x0C05: "smbus",
+}
+
+
+class Unusable(Exception):
+    """The caller asked for something that cannot be done; the text says what can."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds until the first result, of silence on both channels, and in total."""
+
+    first_byte: float = 120
+    silence: float = 60
+    total: float = 300
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Which devices share a group, by name; group numbers play no part."""
+
+    groups: frozenset
+    ungrouped: frozenset
+
+    def lines(self):
+        lines = sorted(" ".join(sorted(group)) for group in self.groups)
+        if self.ungrouped:
+            lines.append("ungrouped: " + " ".join(sorted(self.ungrouped)))
+        return lines
+
+
+@dataclass
+class Run:
+    """One boot: its state is pass, fail, skip, timeout, crash or no result."""
+
+    machine: str
+    folder: Path
+    state: str = "no result"
+    reasons: list = field(default_factory=list)
+    result: verdict.Result = field(default_factory=verdict.Result)
+    console: str = ""
+    addresses: dict = field(default_factory=dict)
+
+    def numbered_groups(self):
+        """Group number -> names of its devices, as the test `groups` saw them."""
+        groups = {}
+        for words in self.result.data():
+            if words[0] == "group":
+                groups.setdefault(int(words[1]), set()).add(self.name_of(words[2]))
+        return groups
+
+    def ungrouped(self):
+        return {self.name_of(words[1]) for words in self.result.data() if words[0] == "ungrouped"}
+
+    def partition(self):
+        return Partition(
+            frozenset(frozenset(group) for group in self.numbered_groups().values()),
+            frozenset(self.ungrouped()),
+        )
+
+    def differs_from(self, kind):
+        """The difference to what NAME.groups or NAME.stock expects; empty when there is none."""
+        expected = CONFIGS / f"{self.machine}.{kind}"
+        if not (expected.exists() and self.result.child("groups")):
+            return []
+        lines = [read_partition(expected).lines(), self.partition().lines()]
+        return list(difflib.unified_diff(*lines, expected.name, "found", lineterm=""))
+
+    def name_of(self, address):
+        return self.addresses.get(address, address)
+
+    def listing(self):
+        lines = [
+            f"group {number:<3} {' '.join(sorted(names))}"
+            for number, names in sorted(self.numbered_groups().items())
+        ]
+        if self.ungrouped():
+            lines.append(f"no group  {' '.join(sorted(self.ungrouped()))}")
+        return lines
+
+
+def machines():
+    return sorted(path.stem for path in CONFIGS.glob("*.cfg"))
+
+
+def config_of(machine):
+    path = CONFIGS / f"{machine}.cfg"
+    if not path.is_file():
+        raise Unusable(f"no machine '{machine}'; there are: {' '.join(machines())}")
+    return path
+
+
+def words_of(machine):
+    """What the machine's file adds to the kernel command line."""
+    found = re.findall(r"^# append: (.*)$", config_of(machine).read_text(), re.MULTILINE)
+    return " ".join(found).split()
+
+
+def read_partition(path):
+    """A partition as NAME.groups and NAME.stock hold it."""
+    groups, ungrouped = set(), set()
+    for line in path.read_text().splitlines():
+        line = line.partition("#")[0].strip()
+        if line.startswith("ungrouped:"):
+            ungrouped.update(line.removeprefix("ungrouped:").split())
+        elif line:
+            groups.add(frozenset(line.split()))
+    return Partition(frozenset(groups), frozenset(ungrouped))
+
+
+def obstacle(machine):
+    """Why this QEMU cannot build the machine, in QEMU's words; None when it can."""
+    if shutil.which(QEMU) is None:
+        raise Unusable(f"{QEMU} is missing; install the Debian package qemu-system-x86")
+    command = [QEMU, *QUIET_QEMU, "-readconfig", str(config_of(machine)), "-S"]
+    quit_at_once = '{"execute": "qmp_capabilities"}\n{"execute": "quit"}\n'
+    try:
+        probe = subprocess.run(command, input=quit_at_once, capture_output=True, text=True, timeout=30)
+    except subprocess.TimeoutExpired:
+        return f"{QEMU} does not answer its monitor"
+    if probe.returncode == 0:
+        return None
+    return (probe.stderr.strip().splitlines() or [f"{QEMU} ends with status {probe.returncode}"])[-1]
+
+
+def programs():
+    """What a guest can run as a test: each program of tests/guest."""
+    return sorted(path.stem for path in (TOP / "tests" / "guest").iterdir() if path.suffix in (".c", ".sh"))
+
+
+def initramfs():
+    made = subprocess.run([TOP / "scripts" / "mkinitramfs"], capture_output=True, text=True)
+    if made.returncode:
+        raise Unusable(f"scripts/mkinitramfs failed: {made.stderr.strip()}")
+    return Path(made.stdout.splitlines()[-1])
+
+
+def image_in(kernel):
+    image = Path(kernel) / "bzImage"
+    if not image.is_file():
+        raise Unusable(f"no bzImage in {kernel}; give the directory that scripts/build prints")
+    return image.resolve()
+
+
+def release_of(image):
+    """The version that a bzImage carries in its header (Documentation/arch/x86/boot.rst)."""
+    with open(image, "rb") as file:
+        file.seek(0x20E)
+        file.seek(int.from_bytes(file.read(2), "little") + 0x200)
+        return file.read(200).partition(b"\0")[0].decode()
+
+
+def boot(machine, kernel, tests, append=(), limits=Limits()):
+    """Boots, waits for the end, judges; everything is kept in the run's folder."""
+    config = config_of(machine)
+    image = image_in(kernel)
+    runs = TOP / "build" / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=time.strftime(f"{machine}-%Y%m%d-%H%M%S-"), dir=runs))
+    run = Run(machine, folder)
+
+    reason = obstacle(machine)
+    if reason:
+        run.state, run.reasons = "skip", [reason]
+        _keep(run)
+        return run
+
+    words = [*KERNEL_WORDS, *words_of(machine), "tests=" + ",".join(tests), *append]
+    command = [
+        QEMU, *QUIET_QEMU, "-no-reboot", "-no-shutdown",
+        "-readconfig", str(config),
+        "-kernel", str(image), "-initrd", str(initramfs()), "-append", " ".join(words),
+        "-serial", f"file:{folder / 'console.log'}",
+        "-serial", f"file:{folder / 'result.ktap'}",
+    ]  # fmt: skip
+    qemu_version = subprocess.run([QEMU, "--version"], capture_output=True, text=True).stdout
+    (folder / "command").write_text(shlex.join(command) + "\n")
+    (folder / "versions").write_text(f"kernel {release_of(image)}\n{qemu_version.splitlines()[0]}\n")
+
+    with open(folder / "qemu.log", "w", encoding="utf-8") as log:
+        qemu = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+        try:
+            ended = _attend(Monitor(qemu), run, limits)
+        except MonitorLost:
+            qemu.kill()
+            last_words = (folder / "qemu.log").read_text().strip().splitlines()[-1:]
+            ended = ": ".join([f"QEMU is lost, status {qemu.wait()}", *last_words])
+        finally:
+            qemu.kill()
+            qemu.wait()
+    judge(run, tests, ended)
+    _keep(run)
+    return run
+
+
+class MonitorLost(Exception):
+    """QEMU has ended, or does not answer."""
+
+
+class Monitor:
+    """QMP over QEMU's standard input and output."""
+
+    def __init__(self, qemu):
+        self.qemu = qemu
+        self.events = {}
+        self._received = b""
+        self._answers = []
+        self.execute("qmp_capabilities")
+
+    def execute(self, command, **arguments):
+        request = {"execute": command, "arguments": arguments}
+        try:
+            self.qemu.stdin.write(json.dumps(request).encode() + b"\n")
+            self.qemu.stdin.flush()
+        except BrokenPipeError as error:
+            raise MonitorLost from error
+        patience = time.monotonic() + 60
+        while not self._answers:
+            if time.monotonic() > patience:
+                raise MonitorLost
+            self.listen(1)
+        answer = self._answers.pop()
+        if "error" in answer:
+            raise RuntimeError(f"QEMU refuses {command}: {answer['error']['desc']}")
+        return answer["return"]
+
+    def listen(self, seconds):
+        """Takes in what QEMU says within that time."""
+        if not select.select([self.qemu.stdout], [], [], seconds)[0]:
+            return
+        received = os.read(self.qemu.stdout.fileno(), 65536)
+        if not received:
+            raise MonitorLost
+        *lines, self._received = (self._received + received).split(b"\n")
+        for message in map(json.loads, lines):
+            if "event" in message:
+                self.events[message["event"]] = message.get("data", {})
+            elif "QMP" not in message:
+                self._answers.append(message)
+
+
+def _attend(monitor, run, limits):
+    """Watches the guest to its end, which it returns as QEMU's reason or as a sentence."""
+    channels = [run.folder / "console.log", run.folder / "result.ktap"]
+    started = last_heard = time.monotonic()
+    heard = 0
+    while True:
+        monitor.listen(0.05)
+        ended = monitor.events.get("SHUTDOWN")
+        sizes = [path.stat().st_size if path.exists() else 0 for path in channels]
+        if sizes[1] and not run.addresses:
+            # Firmware has given the buses their numbers by now.
+            for bus in monitor.execute("query-pci"):
+                run.addresses.update(_names(bus["devices"]))
+        if ended:
+            return ended["reason"]
+        now = time.monotonic()
+        if sum(sizes) > heard:
+            heard, last_heard = sum(sizes), now
+        if now - started > limits.total:
+            return f"timeout: not finished after {limits.total:g} s"
+        if not sizes[1] and now - started > limits.first_byte:
+            return f"timeout: no result begun after {limits.first_byte:g} s"
+        if now - last_heard > limits.silence:
+            return f"timeout: silent for {limits.silence:g} s"
+
+
+def _names(devices):
+    """Address -> name for the devices of a query-pci answer and all behind them."""
+    names = {}
+    for device in devices:
+        address = f"0000:{device['bus']:02x}:{device['slot']:02x}.{device['function']}"
+        names[address] = device["qdev_id"] or BUILT_IN.get(device["class_info"]["class"], address)
+        names.update(_names(device.get("pci_bridge", {}).get("devices", [])))
+    return names
+
+
+def judge(run, tests, ended):
+    """Sets state and reasons from how the guest ended and what it left in its folder."""
+    try:
+        run.console = (run.folder / "console.log").read_text(errors="replace")
+        report = (run.folder / "result.ktap").read_text(errors="replace")
+    except OSError as error:
+        run.state, run.reasons = "fail", [f"unreadable log: {error}"]
+        return
+    run.result = verdict.parse(report)
+    failures = run.result.failures()
+    reported = [child.name for child in run.result.children]
+    if reported != list(tests):
+        failures.append(f"asked for the tests {' '.join(tests)}, got {' '.join(reported) or 'none'}")
+    failures += [f"{c.name}: no checks" for c in run.result.children if not c.children and not c.skip]
+    splats = [f"console: {line}" for line in verdict.splats(run.console)]
+    if not run.console.strip():
+        splats.append("console: empty, so nothing says that the kernel was well")
+
+    if verdict.panicked(run.console) or ended.startswith("QEMU"):
+        run.state, run.reasons = "crash", [f"ended: {ended}", *splats]
+    elif ended.startswith("timeout: "):
+        run.state, run.reasons = "timeout", [ended.removeprefix("timeout: "), *splats]
+    elif not run.result.children:
+        run.state, run.reasons = "no result", [f"ended: {ended}", *failures, *splats]
+    elif ended != "guest-shutdown":
+        run.state, run.reasons = "crash", [f"ended: {ended}", *failures, *splats]
+    elif failures or splats:
+        run.state, run.reasons = "fail", failures + splats
+    elif all(child.skip for child in run.result.children):
+        run.state, run.reasons = "skip", [f"{c.name}: {c.skip}" for c in run.result.children]
+    else:
+        run.state = "pass"
+
+
+def _keep(run):
+    (run.folder / "verdict").write_text("\n".join([run.state, *run.reasons]) + "\n")
+    (run.folder / "groups.txt").write_text("".join(f"{line}\n" for line in run.listing()))
+    if not run.result.child("groups"):
+        return
+    for kind in ("groups", "stock"):
+        (run.folder / f"{kind}.diff").write_text("".join(f"{line}\n" for line in run.differs_from(kind)))
+
+
+def console_tail(run, lines=15):
+    return run.console.splitlines()[-lines:]

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * What a listener to uevents finds when an event arrives: the iommu_group link of a
+ * device at its "add" and "remove", the group's directory at the "add" of /dev/vfio/N.
+ *
+ * The kernel goes on while the listener looks, so a wrong order shows only sometimes.
+ * Hence the listener spins on a processor of its own and looks many times; whoever
+ * makes the events waits with the next until the listener has looked.
+ */
+#define _GNU_SOURCE
+#include <linux/netlink.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "ktap.h"
+#include "pci_sysfs.h"
+
+#define ROUNDS 30
+
+static int uevent_socket(void)
+{
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	int size = 1 << 20, listener;
+
+	listener = socket(AF_NETLINK, SOCK_DGRAM | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+	if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)))
+		bail("no socket for uevents: %s", strerror(errno));
+	setsockopt(listener, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	return listener;
+}
+
+static void run_on_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		bail("needs two processors");
+}
+
+/* "add@/devices/pci0000:00/0000:00:06.0" is an "add" of "/0000:00:06.0" */
+static bool is_event(const char *event, const char *action, const char *suffix)
+{
+	size_t length = strlen(event);
+
+	return !strncmp(event, action, strlen(action)) && event[strlen(action)] == '@' &&
+	       length >= strlen(suffix) && !strcmp(event + length - strlen(suffix), suffix);
+}
+
+static int looked[2];
+
+static void await_look(void)
+{
+	char byte;
+
+	if (read(looked[0], &byte, 1) != 1)
+		_exit(1);
+}
+
+static void has_looked(void)
+{
+	if (write(looked[1], "", 1) != 1)
+		bail("no pipe");
+}
+
+/* Calls seen() with every event until what is done in another process has ended. */
+static void listen_while(void (*doing)(void), void (*seen)(const char *event))
+{
+	int listener = uevent_socket(), status;
+	time_t deadline = time(NULL) + 120;
+	bool ended = false;
+	pid_t child;
+
+	if (pipe(looked))
+		bail("no pipe");
+	child = fork();
+	if (!child) {
+		close(looked[1]);
+		run_on_cpu(0);
+		doing();
+		_exit(0);
+	}
+	run_on_cpu(1);
+	for (;;) {
+		char event[8192];
+		ssize_t length = recv(listener, event, sizeof(event) - 1, 0);
+
+		if (length > 0) {
+			event[length] = '\0';
+			seen(event);
+		} else if (ended || time(NULL) > deadline) {
+			break;
+		} else {
+			ended = waitpid(child, &status, WNOHANG) == child;
+		}
+	}
+	close(listener);
+	close(looked[0]);
+	close(looked[1]);
+}
+
+static char *device;
+static char suffix[NAME_MAX];
+static int group;
+static int additions, removals, late_links, stale_links;
+
+static void remove_and_rescan(void)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		write_text("1", PCI_DEVICES "/%s/remove", device);
+		await_look();
+		write_text("1", "/sys/bus/pci/rescan");
+		await_look();
+	}
+}
+
+static bool has_link(void)
+{
+	/* Not by way of bus/pci/devices, which forgets the device earlier. */
+	char path[PATH_MAX], target[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/devices/pci0000:00/%s/iommu_group", device);
+	return readlink(path, target, sizeof(target)) > 0;
+}
+
+static void look_for_link(const char *event)
+{
+	if (is_event(event, "add", suffix)) {
+		late_links += !has_link();
+		additions++;
+		has_looked();
+	} else if (is_event(event, "remove", suffix)) {
+		stale_links += has_link();
+		removals++;
+		has_looked();
+	}
+}
+
+static int nodes, incomplete;
+
+static void bind_and_unbind(void)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		pci_bind_vfio(device);
+		await_look();
+		pci_bind_host(device);
+	}
+}
+
+static void look_for_group(const char *event)
+{
+	char node[32], name[64];
+
+	snprintf(node, sizeof(node), "/virtual/vfio/%d", group);
+	if (!is_event(event, "add", node))
+		return;
+	incomplete += link_target(name, sizeof(name), GROUPS "/%d/devices/%s", group, device) ||
+		      strcmp(name, device) || pci_group(device) != group ||
+		      read_line(name, sizeof(name), GROUPS "/%d/type", group) <= 0 ||
+		      read_line(name, sizeof(name), GROUPS "/%d/reserved_regions", group) <= 0;
+	nodes++;
+	has_looked();
+}
+
+int main(void)
+{
+	ktap_plan(3);
+	device = pci_find(0x1234, 0x11e8);
+	if (!device || pci_group(device) < 0)
+		bail("needs an edu device in a group");
+	snprintf(suffix, sizeof(suffix), "/%s", device);
+
+	listen_while(remove_and_rescan, look_for_link);
+	diag("%d additions, %d of them without the link", additions, late_links);
+	ok(additions == ROUNDS && !late_links, "C7 the link is there at the device's add");
+	diag("%d removals, %d of them with the link", removals, stale_links);
+	ok(removals == ROUNDS && !stale_links, "C7 the link is gone at the device's remove");
+
+	group = pci_group(device);
+	listen_while(bind_and_unbind, look_for_group);
+	diag("%d nodes, %d of them with an incomplete group", nodes, incomplete);
+	ok(nodes == ROUNDS && !incomplete, "C7 the group is complete at the add of /dev/vfio/N");
+
+	return ktap_status();
+}

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+"""Boots of every machine: the partition, the contract, DMA, and the stages of the series.
+
+A kernel is booted once on a machine; the tests below look at what that boot left.
+"""
+
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import guest
+import pytest
+
+TOP = Path(__file__).resolve().parent.parent
+
+PATCHES = sorted(path for path in (TOP / "patches").glob("*.patch") if not path.name.startswith("0000-"))
+STAGES = list(range(1, len(PATCHES) + 1))
+WITH_IOMMU = [machine for machine in guest.machines() if machine != "none"]
+PROCESSORS = 2
+
+# What 6.12 does as well as the series, and what only the series does.
+OLD = ["groups", "dma", "abi"]
+NEW = [*OLD, "removal_log"]
+# What depends least on the machine and takes longest.
+ON_TWO_MACHINES = ["uevents"]
+WITHOUT_IOMMU = ["groups", "dma", "noiommu"]
+SHORT = ["groups", "dma"]
+
+
+def patches_where(pattern):
+    """The numbers of the patches with a line like that."""
+    line = re.compile(pattern, re.MULTILINE)
+    return [number for number, path in enumerate(PATCHES, 1) if line.search(path.read_text())]
+
+
+def touching(file):
+    return patches_where(rf"^diff --git a/{re.escape(file)} ")
+
+
+CORE = min(patches_where(r"^--- /dev/null\n\+\+\+ b/drivers/iommu/iommu-group\.c$"), default=None)
+AMD = max(touching("drivers/iommu/amd/iommu.c"), default=None)
+VTD = max(touching("drivers/iommu/intel/iommu.c"), default=None)
+
+
+# What the kernel says on a machine that is what its name says.
+SAYS = {
+    "amd": "AMD-Vi: Disabling interrupt remapping",
+    "amd-intremap": "AMD-Vi: Interrupt remapping enabled",
+    "amd-pt": "iommu: Default domain type: Passthrough",
+    "intel": "DMAR: Intel(R) Virtualization Technology for Directed I/O",
+    "intel-caching": "DMAR: IOMMU batching disallowed due to virtualization",
+    "intel-pt": "iommu: Default domain type: Passthrough",
+    "intel-scalable": "DMAR: Enable scalable mode if hardware supports",
+}
+
+
+class Boots:
+    """One boot for each machine, kernel and list of tests, two of them at a time."""
+
+    def __init__(self):
+        self.pool = ThreadPoolExecutor(PROCESSORS)
+        self.kernels = {}
+        self.begun = {}
+
+    def kernel(self, stage):
+        if stage not in self.kernels:
+            built = subprocess.run([TOP / "scripts" / "build", str(stage)], stdout=subprocess.PIPE, text=True)
+            assert built.returncode == 0, f"scripts/build {stage} failed"
+            self.kernels[stage] = built.stdout.splitlines()[-1]
+        return self.kernels[stage]
+
+    def begin(self, machine, stage, tests, append=()):
+        key = (machine, str(stage), *tests, *append)
+        if key not in self.begun:
+            self.begun[key] = self.pool.submit(guest.boot, machine, self.kernel(stage), tests, append)
+        return self.begun[key]
+
+    def begin_all(self, stage):
+        """The machines of a whole stage, so that no processor waits."""
+        if stage in STAGES:
+            for machine in ("intel", "amd"):
+                self.begin(machine, stage, SHORT)
+        else:
+            for machine in guest.machines():
+                self.begin(machine, stage, programs_for(machine, stage))
+
+    def run(self, machine, stage, tests=None, append=()):
+        self.begin_all(stage)
+        run = self.begin(machine, stage, tests or programs_for(machine, stage), append).result()
+        if run.state == "skip":
+            pytest.skip("; ".join(run.reasons))
+        return run
+
+
+def programs_for(machine, stage):
+    if stage in STAGES:
+        return SHORT
+    if machine == "none":
+        return WITHOUT_IOMMU
+    programs = OLD if stage == "stock" else NEW
+    return programs + ON_TWO_MACHINES if machine in ("intel", "amd") else programs
+
+
+@pytest.fixture(scope="session")
+def boots():
+    boots = Boots()
+    yield boots
+    boots.pool.shutdown(cancel_futures=True)
+
+
+def assert_passed(run):
+    tail = guest.console_tail(run) if run.state in ("timeout", "crash", "no result") else []
+    assert run.state == "pass", "\n".join([run.state, *run.reasons, *tail, str(run.folder)])
+
+
+def assert_partition(run, kind):
+    expected = guest.read_partition(guest.CONFIGS / f"{run.machine}.{kind}")
+    assert run.partition() == expected, "\n".join([*run.differs_from(kind), str(run.folder)])
+    assert entries(run) == len(expected.groups)
+
+
+def assert_no_groups(run):
+    assert run.result.child("groups").ok
+    assert entries(run) == 0
+    assert run.numbered_groups() == {}
+    assert {"disk", "edu", "host-bridge"} <= run.ungrouped()
+
+
+def entries(run):
+    """How many entries /sys/kernel/iommu_groups had."""
+    [count] = [int(words[1]) for words in run.result.data() if words[0] == "directory"]
+    return count
+
+
+def type_of_disk(run):
+    """The type of the disk's domain as the first run of the test `dma` saw it."""
+    return run.result.child("dma").data()[0][1]
+
+
+def assert_disk_type(run):
+    if run.machine.endswith("-pt"):
+        assert type_of_disk(run) == "identity"
+    else:
+        assert type_of_disk(run) in ("DMA", "DMA-FQ")
+
+
+# The kernel as it is without the series.
+
+
+@pytest.mark.parametrize("machine", guest.machines())
+def test_stock_passes_what_it_can(boots, machine):
+    assert_passed(boots.run(machine, "stock"))
+
+
+@pytest.mark.parametrize("machine", guest.machines())
+def test_stock_partition(boots, machine):
+    assert_partition(boots.run(machine, "stock"), "stock")
+
+
+@pytest.mark.parametrize("machine", WITH_IOMMU)
+def test_stock_disk_is_translated(boots, machine):
+    assert_disk_type(boots.run(machine, "stock"))
+
+
+@pytest.mark.parametrize("machine", guest.machines())
+def test_machine_is_what_its_name_says(boots, machine):
+    console = boots.run(machine, "stock").console
+    assert SAYS.get(machine, "") in console
+    assert ("DMAR: Intel" in console) == machine.startswith("intel")
+    assert ("AMD-Vi: " in console) == machine.startswith("amd")
+    assert ("DMAR-IR: Enabled IRQ remapping" in console) == (machine == "intel-caching")
+
+
+# The first x patches, for every x.
+
+
+def test_the_series_has_its_stages():
+    assert CORE and AMD and VTD, "no patch that adds iommu-group.c, none for AMD-Vi or none for VT-d"
+    assert CORE < AMD < VTD
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("machine", ["intel", "amd"])
+def test_stage(boots, machine, stage):
+    run = boots.run(machine, stage)
+    assert_passed(run)
+    back = AMD if machine == "amd" else VTD
+    if CORE <= stage < back:
+        assert_no_groups(run)
+        assert type_of_disk(run) == "ungrouped"
+    else:
+        assert_partition(run, "stock" if stage < CORE else "groups")
+        assert_disk_type(run)
+
+
+# The whole series.
+
+
+@pytest.mark.parametrize("machine", guest.machines())
+def test_series_passes(boots, machine):
+    assert_passed(boots.run(machine, "all"))
+
+
+@pytest.mark.parametrize("machine", guest.machines())
+def test_series_partition(boots, machine):
+    assert_partition(boots.run(machine, "all"), "groups")
+
+
+@pytest.mark.parametrize("machine", WITH_IOMMU)
+def test_series_disk_is_translated(boots, machine):
+    assert_disk_type(boots.run(machine, "all"))
+
+
+def test_a_machine_without_iommu_has_no_groups(boots):
+    assert_no_groups(boots.run("none", "all"))
+
+
+@pytest.mark.parametrize("machine", ["intel", "amd"])
+def test_numbers_are_the_same_at_every_boot(boots, machine):
+    first = boots.run(machine, "all")
+    second = boots.run(machine, "all", SHORT)
+    assert first.numbered_groups() == second.numbered_groups() != {}
+
+
+@pytest.mark.parametrize("machine", ["intel", "amd"])
+def test_numbers_are_those_of_stock(boots, machine):
+    """C12 asks for it on one kernel, but people who store numbers also upgrade."""
+    stock, series = boots.run(machine, "stock"), boots.run(machine, "all")
+    assert stock.numbered_groups() == series.numbered_groups() != {}
+
+
+def test_kunit(boots):
+    run = boots.run("intel", "all", ["kunit"], ["kunit.enable=1"])
+    assert_passed(run)
+    suite = run.result.child("kunit").child("iommu-group")
+    assert suite and suite.children
+    assert not [path for path, result in suite.walk() if result.skip]

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+"""The harness itself: what it must notice in a log, in a report, in a guest that is ill."""
+
+import subprocess
+from pathlib import Path
+
+import guest
+import pytest
+import verdict
+
+TOP = Path(__file__).resolve().parent.parent
+
+CLEAN = """\
+Linux version 6.12.117 (x@x) #1 SMP 2000-01-01
+Command line: console=ttyS0,115200 ignore_loglevel panic=-1 oops=panic tests=groups
+Kernel command line: panic=-1 oops=panic
+AMD-Vi: [Firmware Bug]: : IOAPIC[0] not in IVRS table
+Warning: unable to open an initial console.
+rcu: Hierarchical RCU implementation.
+rcu: 	RCU CPU stall warnings timeout set to 60 (rcu_cpu_stall_timeout).
+pci 0000:00:05.0: Adding to iommu group 5
+vfio-pci 0000:00:06.0: Adding kernel taint for vfio-noiommu group on device
+nvme nvme0: Ignoring bogus Namespace Identifiers
+reboot: Power down
+"""
+
+SPLATS = {
+    "warning": "WARNING: CPU: 0 PID: 1 at drivers/iommu/iommu.c:983 iommu_group_release+0x3c/0x50",
+    "cut here": "------------[ cut here ]------------",
+    "oops": "Oops: Oops: 0000 [#1] PREEMPT SMP",
+    "null pointer": "BUG: kernel NULL pointer dereference, address: 0000000000000008",
+    "page fault": "BUG: unable to handle page fault for address: ffff888004a3f000",
+    "bug": "kernel BUG at mm/slub.c:4532!",
+    "panic": "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100",
+    "sleeping": "BUG: sleeping function called from invalid context at kernel/locking/mutex.c:585",
+    "soft lockup": "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [abi:71]",
+    "hard lockup": "NMI watchdog: Watchdog detected hard LOCKUP on cpu 0",
+    "kasan": "BUG: KASAN: slab-use-after-free in iommu_group_put+0x1a/0x40",
+    "ubsan": "UBSAN: array-index-out-of-bounds in drivers/iommu/iommu-group-sysfs.c:41:9",
+    "kfence": "BUG: KFENCE: use-after-free read in iommu_group_get+0x12/0x30",
+    "lockdep": "WARNING: possible circular locking dependency detected",
+    "lockdep recursion": "WARNING: possible recursive locking detected",
+    "lockdep key": "INFO: trying to register non-static key.",
+    "rcu usage": "WARNING: suspicious RCU usage",
+    "rcu stall": "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+    "rcu self stall": "rcu: INFO: rcu_sched self-detected stall on CPU",
+    "rcu expedited stall": "rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 1-.... }",
+    "hung task": "INFO: task kworker/0:1:9 blocked for more than 120 seconds.",
+    "refcount": "refcount_t: underflow; use-after-free.",
+    "protection": "general protection fault, probably for non-canonical address 0xdead000000000122",
+    "divide": "divide error: 0000 [#1] SMP",
+    "list": "list_del corruption, ffff888003d2a000->next is LIST_POISON1 (dead000000000100)",
+    "leak": "unreferenced object 0xffff8880042f1c00 (size 192):",
+    "any stack": "Call Trace:",
+}
+
+
+def test_a_clean_log_has_no_splat():
+    assert verdict.splats(CLEAN) == []
+
+
+@pytest.mark.parametrize("line", SPLATS.values(), ids=SPLATS)
+def test_a_splat_is_found(line):
+    log = CLEAN.replace("reboot:", f"[    2.718281] {line}\nreboot:")
+    assert verdict.splats(log) == [f"[    2.718281] {line}"]
+
+
+def test_only_a_dead_kernel_is_a_crash():
+    assert verdict.panicked(SPLATS["panic"])
+    assert verdict.panicked(SPLATS["oops"])
+    assert not verdict.panicked(CLEAN + SPLATS["warning"])
+
+
+GOOD = """\
+KTAP version 1
+1..2
+    # Subtest: groups
+    KTAP version 1
+    1..2
+    # data: group 0 0000:00:00.0
+    ok 1 the PCI devices are listed
+    ok 2 the directory is there # SKIP not on this machine
+ok 1 groups
+    # Subtest: kunit
+    KTAP version 1
+    1..1
+        KTAP version 1
+        # Subtest: iommu-group
+        1..1
+            KTAP version 1
+            # Subtest: a case with parameters has no plan
+            ok 1 one
+            ok 2 two
+        # a case with parameters has no plan: pass:2 fail:0 skip:0 total:2
+        ok 1 a case with parameters has no plan
+    # iommu-group: pass:1 fail:0 skip:0 total:1
+    ok 1 iommu-group
+ok 2 kunit
+"""
+
+
+def test_a_good_report():
+    result = verdict.parse(GOOD)
+    assert result.failures() == []
+    assert [child.name for child in result.children] == ["groups", "kunit"]
+    assert [child.ok for child in result.child("groups").children] == [True, True]
+    assert result.child("groups").children[1].skip == "not on this machine"
+    assert result.data() == [["group", "0", "0000:00:00.0"]]
+    assert "kunit/iommu-group/a case with parameters has no plan/two" in [p for p, _ in result.walk()]
+
+
+def test_carriage_returns_of_a_serial_port_are_harmless():
+    assert verdict.parse(GOOD.replace("\n", "\r\n")).failures() == []
+
+
+def test_blank_lines_are_harmless():
+    assert verdict.parse(GOOD.replace("    ok 1 the", "    # regions:\n    \n\n    ok 1 the")).failures() == []
+
+
+BAD = {
+    "nothing": ("", "no plan"),
+    "no version": ("1..1\nok 1 a\n", "0 lines 'KTAP version 1'"),
+    "no plan": ("KTAP version 1\nok 1 a\n", "no plan"),
+    "not ok": ("KTAP version 1\n1..1\nnot ok 1 a\n", "a: not ok"),
+    "fewer than planned": ("KTAP version 1\n1..2\nok 1 a\n", "2 checks announced, 1 made"),
+    "more than planned": ("KTAP version 1\n1..1\nok 1 a\nok 2 b\n", "1 checks announced, 2 made"),
+    "a number left out": ("KTAP version 1\n1..2\nok 1 a\nok 3 b\n", "b: has number 3, should be 2"),
+    "bail out": ("KTAP version 1\n1..1\nBail out! no device\n", "Bail out! no device"),
+    "booted twice": ("KTAP version 1\n1..1\nok 1 a\nKTAP version 1\n1..1\nok 1 a\n", "two plans"),
+    "ok over a nested not ok": (
+        "KTAP version 1\n1..1\n    KTAP version 1\n    1..1\n    not ok 1 b\nok 1 a\n",
+        "a: says ok, but a subtest is not ok",
+    ),
+    "ok over a nested plan not kept": (
+        "KTAP version 1\n1..1\n    KTAP version 1\n    1..2\n    ok 1 b\nok 1 a\n",
+        "a: 2 checks announced, 1 made",
+    ),
+    "ok over a nested bail out": (
+        "KTAP version 1\n1..1\n    KTAP version 1\n    1..1\n    Bail out! lost\nok 1 a\n",
+        "a: Bail out! lost",
+    ),
+    "nested without a plan": (
+        "KTAP version 1\n1..1\n    KTAP version 1\n    ok 1 b\nok 1 a\n",
+        "a: no plan",
+    ),
+    "cut off in a subtest": (
+        "KTAP version 1\n1..1\n    KTAP version 1\n    1..2\n    ok 1 b\n",
+        "unfinished: has no result line",
+    ),
+    "cut off in a line": ("KTAP version 1\n1..2\nok 1 a\nok 2 ", "cut off in its last line"),
+    "a todo is not done": ("KTAP version 1\n1..1\nnot ok 1 a # TODO later\n", "a # TODO later: not ok"),
+}
+
+
+@pytest.mark.parametrize("text, problem", BAD.values(), ids=BAD)
+def test_a_bad_report(text, problem):
+    failures = verdict.parse(text).failures()
+    assert [f for f in failures if f.startswith(problem)], failures
+
+
+def test_no_part_of_a_good_report_is_a_good_report():
+    assert [cut for cut in range(len(GOOD)) if not verdict.parse(GOOD[:cut]).failures()] == []
+
+
+def judged(tmp_path, console=CLEAN, report=GOOD, tests=("groups", "kunit"), ended="guest-shutdown"):
+    if console is not None:
+        (tmp_path / "console.log").write_text(console)
+    if report is not None:
+        (tmp_path / "result.ktap").write_text(report)
+    run = guest.Run("intel", tmp_path)
+    guest.judge(run, tests, ended)
+    return run
+
+
+SKIPPED = "KTAP version 1\n1..1\nok 1 kunit # SKIP nothing to do\n"
+NO_CHECKS = "KTAP version 1\n1..1\nok 1 groups\n"
+
+VERDICTS = {
+    "all is well": ("pass", {}),
+    "a failed check": ("fail", {"report": GOOD.replace("ok 1 one", "not ok 1 one")}),
+    "a splat beside checks that pass": ("fail", {"console": CLEAN + SPLATS["warning"]}),
+    "no console": ("fail", {"console": None}),
+    "an empty console": ("fail", {"console": "\n"}),
+    "no report": ("fail", {"report": None}),
+    "a test not run": ("fail", {"tests": ("groups", "kunit", "dma")}),
+    "a test without a check": ("fail", {"report": NO_CHECKS, "tests": ("groups",)}),
+    "everything skipped": ("skip", {"report": SKIPPED, "tests": ("kunit",)}),
+    "a panic after all checks passed": ("crash", {"console": CLEAN + SPLATS["panic"], "ended": "guest-reset"}),
+    "a reset after all checks passed": ("crash", {"ended": "guest-reset"}),
+    "QEMU itself died": ("crash", {"ended": "QEMU is lost, status -11"}),
+    "power off without a result": ("no result", {"report": ""}),
+    "a limit passed": ("timeout", {"report": "", "ended": "timeout: silent for 60 s"}),
+}
+
+
+@pytest.mark.parametrize("state, how", VERDICTS.values(), ids=VERDICTS)
+def test_the_states_are_told_apart(tmp_path, state, how):
+    run = judged(tmp_path, **how)
+    assert run.state == state, run.reasons
+    assert (run.reasons == []) == (state == "pass")
+
+
+@pytest.mark.parametrize("machine", guest.machines())
+@pytest.mark.parametrize("kind", ["groups", "stock"])
+def test_an_expected_partition_names_every_device_once(machine, kind):
+    text = guest.config_of(machine).read_text()
+    devices = {line.split('"')[1] for line in text.splitlines() if line.startswith("[device ")}
+    devices |= set(guest.BUILT_IN.values())
+    devices -= {"iommu"} if machine.startswith("amd") else {"iommu", "amd-iommu"}
+    partition = guest.read_partition(guest.CONFIGS / f"{machine}.{kind}")
+    named = [name for group in partition.groups for name in group] + list(partition.ungrouped)
+    assert sorted(named) == sorted(devices)
+
+
+def test_a_partition_ignores_numbers_and_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(guest, "CONFIGS", tmp_path)
+    (tmp_path / "x.groups").write_text("# why\nb a\nc\nungrouped: d\n")
+    run = guest.Run("x", tmp_path, addresses={"1": "a", "2": "b", "3": "c", "4": "d"})
+    seen = verdict.Result("groups", diagnostics=["data: group 7 3", "data: group 2 1", "data: group 2 2"])
+    run.result.children.append(seen)
+    assert run.differs_from("groups")[-1] == "-ungrouped: d"
+    seen.diagnostics.append("data: ungrouped 4")
+    assert run.differs_from("groups") == []
+    assert run.partition() == guest.read_partition(tmp_path / "x.groups")
+    seen.diagnostics[0] = "data: group 2 3"
+    assert run.differs_from("groups")[3:6] == ["-a b", "-c", "+a b c"]
+
+
+def test_the_initramfs_is_the_same_to_the_byte(tmp_path):
+    first = guest.initramfs()
+    content = first.read_bytes()
+    first.rename(tmp_path / "first.cpio")
+    assert guest.initramfs() == first
+    assert first.read_bytes() == content
+
+
+# Guests that are really ill, on a kernel that is not.
+
+def test_a_guest_that_panics_is_a_crash(kernel):
+    command = [TOP / "scripts" / "boot", "intel", "--kernel", kernel, "--append", "rdinit=/bin/false"]
+    boot = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    assert boot.returncode == 5
+    *_, state, folder = boot.stdout.splitlines()
+    assert "Kernel panic - not syncing: Attempted to kill init" in boot.stdout
+    assert "the console ends with:" in boot.stdout
+    assert state == "intel: crash"
+    assert (Path(folder) / "console.log").is_file()
+
+
+def test_a_guest_that_reports_nothing_is_a_timeout(kernel):
+    run = guest.boot("intel", kernel, ["groups"], ["rdinit=/bin/sleep", "--", "1000"], guest.Limits(first_byte=15))
+    assert run.state == "timeout"
+    assert run.reasons == ["no result begun after 15 s"]
+
+
+def test_a_guest_that_falls_silent_is_a_timeout(kernel):
+    run = guest.boot("intel", kernel, ["groups", "../bin/cat"], limits=guest.Limits(silence=8))
+    assert run.state == "timeout"
+    assert run.reasons == ["silent for 8 s"]
+    assert run.result.child("groups").ok
+
+
+def test_a_guest_that_never_ends_is_a_timeout(kernel):
+    run = guest.boot("intel", kernel, ["../bin/yes"], limits=guest.Limits(total=12))
+    assert run.state == "timeout"
+    assert run.reasons == ["not finished after 12 s"]
+
+
+def test_a_guest_that_switches_off_at_once_has_no_result(kernel):
+    run = guest.boot("intel", kernel, ["groups"], ["rdinit=/bin/poweroff", "--", "-f"])
+    assert run.state == "no result"
+
+
+def test_a_test_that_is_not_there_fails(kernel):
+    run = guest.boot("intel", kernel, ["nosuch"])
+    assert run.state == "fail"
+
+
+def test_a_qemu_that_dies_is_a_crash_with_its_own_words(tmp_path):
+    (tmp_path / "bzImage").write_bytes(bytes(4096))
+    run = guest.boot("intel", tmp_path, ["groups"])
+    assert run.state == "crash"
+    assert "kernel" in run.reasons[0]
+
+
+def test_a_device_that_qemu_lacks_is_a_skip_in_its_own_words(kernel, monkeypatch, tmp_path):
+    monkeypatch.setattr(guest, "CONFIGS", tmp_path)
+    (tmp_path / "future.cfg").write_text('[device "iommu"]\n  driver = "riscv-iommu-pci"\n')
+    run = guest.boot("future", kernel, ["groups"])
+    assert run.state == "skip"
+    assert "'riscv-iommu-pci' is not a valid device model name" in run.reasons[0]
+
+
+def test_a_property_that_qemu_lacks_is_a_skip_in_its_own_words(monkeypatch, tmp_path):
+    monkeypatch.setattr(guest, "CONFIGS", tmp_path)
+    (tmp_path / "future.cfg").write_text('[machine]\n  type = "q35"\n[device "iommu"]\n  driver = "intel-iommu"\n  fs1gp = "on"\n')
+    assert guest.obstacle("future").endswith("Property 'intel-iommu.fs1gp' not found")
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["intle"], "no machine 'intle'; there are: amd"),
+        (["intel", "--kernel", "/nowhere"], "no bzImage in /nowhere"),
+        (["intel", "--kernel", "/nowhere", "--tests", "groups,"], "no test ''; there are: abi"),
+    ],
+)
+def test_bad_input_gets_a_sentence(arguments, sentence):
+    boot = subprocess.run([TOP / "scripts" / "boot", *arguments], capture_output=True, text=True)
+    assert boot.returncode == 2
+    assert boot.stderr.startswith(f"boot: {sentence}")
+    assert len(boot.stderr.splitlines()) == 1
