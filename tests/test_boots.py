@@ -14,7 +14,7 @@ import pytest
 
 TOP = Path(__file__).resolve().parent.parent
 
-PATCHES = sorted(path for path in (TOP / "patches").glob("*.patch") if not path.name.startswith("0000-"))
+PATCHES = sorted((TOP / "patches").glob("*.patch"))
 STAGES = list(range(1, len(PATCHES) + 1))
 WITH_IOMMU = [machine for machine in guest.machines() if machine != "none"]
 PROCESSORS = 2

@@ -15,8 +15,7 @@ import pytest
 
 TOP = Path(__file__).resolve().parent.parent
 LINUX = TOP / "build" / "linux"
-COVER_LETTER = "0000-cover-letter.patch"
-PATCHES = sorted(path for path in (TOP / "patches").glob("*.patch") if path.name != COVER_LETTER)
+PATCHES = sorted((TOP / "patches").glob("*.patch"))
 PACKAGE = "linux-source-6.12"
 
 
@@ -120,8 +119,7 @@ def test_git_am_and_quilt_give_the_same_files(tmp_path):
     assert PATCHES
     by_git = make_git_tree(unpack_base(tmp_path / "git"))
     who = {"GIT_COMMITTER_NAME": "me", "GIT_COMMITTER_EMAIL": "me@localhost"}
-    # The cover letter is empty, and is all that may be dropped.
-    must("git", "am", "--empty=drop", *sorted((TOP / "patches").glob("*.patch")), cwd=by_git, **who)
+    must("git", "am", *PATCHES, cwd=by_git, **who)
     assert len(must("git", "rev-list", "HEAD", cwd=by_git).split()) == 1 + len(PATCHES)
     by_quilt = unpack_base(tmp_path / "quilt")
     must(
@@ -327,6 +325,13 @@ def test_patches_have_the_stable_form():
         assert rest[0] == "From: iommu-groups <iommu-groups@localhost>", patch.name
         assert rest[2].startswith("Subject: [PATCH] "), patch.name
         assert not [line for line in rest if line.startswith("Signed-off-by:")], patch.name
+
+
+def test_maintainers_fragment_is_a_patch():
+    lines = (TOP / "MAINTAINERS.fragment").read_text().splitlines()
+    files = ["+" + line for line in lines if line.startswith("F:")]
+    added = [line for patch in PATCHES for line in patch.read_text().splitlines()]
+    assert files and set(files) <= set(added)
 
 
 def own_files():
