@@ -66,11 +66,33 @@ static void has_looked(void)
 		bail("no pipe");
 }
 
+/* Seconds of patience, less than the host has with a silent guest */
+#define PATIENCE 40
+
+/* Where a process sleeps that does not come to an end */
+static void tell_where_it_sleeps(pid_t process)
+{
+	static const char * const files[] = { "status", "wchan", "stack" };
+	char line[256];
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		FILE *file;
+
+		snprintf(line, sizeof(line), "/proc/%d/%s", process, files[i]);
+		file = fopen(line, "r");
+		if (!file)
+			continue;
+		while (fgets(line, sizeof(line), file))
+			diag("%s: %.*s", files[i], (int)strcspn(line, "\n"), line);
+		fclose(file);
+	}
+}
+
 /* Calls seen() with every event until what is done in another process has ended. */
 static void listen_while(void (*doing)(void), void (*seen)(const char *event))
 {
 	int listener = uevent_socket(), status;
-	time_t deadline = time(NULL) + 120;
+	time_t deadline = time(NULL) + PATIENCE;
 	bool ended = false;
 	pid_t child;
 
@@ -91,7 +113,12 @@ static void listen_while(void (*doing)(void), void (*seen)(const char *event))
 		if (length > 0) {
 			event[length] = '\0';
 			seen(event);
-		} else if (ended || time(NULL) > deadline) {
+			deadline = time(NULL) + PATIENCE;
+		} else if (ended) {
+			break;
+		} else if (time(NULL) > deadline) {
+			diag("no event for %d s; who makes them:", PATIENCE);
+			tell_where_it_sleeps(child);
 			break;
 		} else {
 			ended = waitpid(child, &status, WNOHANG) == child;
