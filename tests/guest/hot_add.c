@@ -81,25 +81,34 @@ static bool await_functions(int wanted)
 	return functions() == wanted;
 }
 
+/* What PCI sees of a port after it got another number of its last bus. */
+static void renumber(const char *port, int last)
+{
+	if ((int)pci_read(port, PCI_SUBORDINATE_BUS, 1) == last)
+		return;
+	pci_write(port, PCI_SUBORDINATE_BUS, 1, last);
+	write_text("1", PCI_DEVICES "/%s/remove", port);
+	write_text("1", "/sys/bus/pci/rescan");
+}
+
 /*
- * A switch without downstream ports got one bus number from firmware, and its root port
- * more.  The switch gets them all, as firmware could have done.
+ * Bus numbers for switches that grow: the upstream port gets all that firmware left to its
+ * root port, and a downstream port one, because the kernel gives the first to come all.
  */
-static void give_buses_to_switches(void)
+static void share_bus_numbers(void)
 {
 	struct dirent **entries;
-	char port[NAME_MAX + 1];
+	char above[NAME_MAX + 1];
 	int count = scandir(PCI_DEVICES, &entries, NULL, alphasort);
 
 	for (int i = 0; i < count; i++) {
 		const char *name = entries[i]->d_name;
 
-		if (pcie_type(name) != PCI_EXP_TYPE_UPSTREAM || !pci_above(port, sizeof(port), name))
-			continue;
-		pci_write(name, PCI_SUBORDINATE_BUS, 1, pci_read(port, PCI_SUBORDINATE_BUS, 1));
-		write_text("1", PCI_DEVICES "/%s/remove", name);
+		if (pcie_type(name) == PCI_EXP_TYPE_UPSTREAM && pci_above(above, sizeof(above), name))
+			renumber(name, pci_read(above, PCI_SUBORDINATE_BUS, 1));
+		else if (pcie_type(name) == PCI_EXP_TYPE_DOWNSTREAM)
+			renumber(name, pci_read(name, PCI_SECONDARY_BUS, 1));
 	}
-	write_text("1", "/sys/bus/pci/rescan");
 }
 
 /*
@@ -125,12 +134,13 @@ int main(void)
 	int wanted = functions();
 
 	ktap_plan(ADDITIONS);
-	give_buses_to_switches();
+	share_bus_numbers();
 	for (int i = 0; i < ADDITIONS; i++) {
 		ask_host("device_add", additions[i].device);
 		wanted += additions[i].appear;
 		ok(await_functions(wanted), "%d appear with %s", additions[i].appear,
 		   additions[i].device);
+		share_bus_numbers();
 		switch_slots_on();
 	}
 	return ktap_status();
