@@ -15,6 +15,10 @@
 #define FUNCTION(id, bus, addr) \
 	"{\"driver\": \"qemu-xhci\", \"id\": \"" id "\", \"bus\": \"" bus \
 	"\", \"addr\": \"" addr "\", \"multifunction\": true}"
+/* Of the functions of a device only number 0 need say that there are others. */
+#define FUNCTION_AMONG(id, bus, addr) \
+	"{\"driver\": \"qemu-xhci\", \"id\": \"" id "\", \"bus\": \"" bus \
+	"\", \"addr\": \"" addr "\"}"
 #define EDU(id, bus, addr) \
 	"{\"driver\": \"edu\", \"id\": \"" id "\", \"bus\": \"" bus "\", \"addr\": \"" addr "\"}"
 #define DOWNSTREAM(id, bus, addr, chassis) \
@@ -31,8 +35,8 @@ static const struct {
 	{ FUNCTION("function-1", "functions-port", "00.1"), 0 },
 	{ FUNCTION("function-2", "functions-port", "00.2"), 0 },
 	{ FUNCTION("function-0", "functions-port", "00.0"), 3 },
-	{ FUNCTION("other-2", "others-port", "00.2"), 0 },
-	{ FUNCTION("other-1", "others-port", "00.1"), 0 },
+	{ FUNCTION_AMONG("other-2", "others-port", "00.2"), 0 },
+	{ FUNCTION_AMONG("other-1", "others-port", "00.1"), 0 },
 	{ FUNCTION("other-0", "others-port", "00.0"), 3 },
 
 	{ EDU("below-open-port", "open-port", "00.0"), 1 },
