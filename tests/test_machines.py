@@ -65,7 +65,9 @@ SAYS = {
 
 STRICT = ["iommu.group_acs=strict"]
 # Ports without a driver are not probed and in no group; what they join stays joined.
-NO_PORT_DRIVER = ["initcall_blacklist=pcie_portdrv_init"]
+# Only the partition is looked at: this guest does not switch itself off in time, seen with
+# the kernel of today as well.
+NO_PORT_DRIVER = {"append": ["initcall_blacklist=pcie_portdrv_init"], "silence": 30}
 
 
 class Boots:
@@ -82,10 +84,10 @@ class Boots:
             self.kernels[stage] = built.stdout.splitlines()[-1]
         return self.kernels[stage]
 
-    def run(self, machine, stage, append=()):
+    def run(self, machine, stage, append=(), silence=120):
         key = (machine, stage, *append)
         if key not in self.runs:
-            limits = guest.Limits(silence=120, total=600)
+            limits = guest.Limits(silence=silence, total=600)
             self.runs[key] = guest.boot(machine, self.kernel(stage), PROGRAMS[machine], append, limits)
         run = self.runs[key]
         if run.state == "skip":
@@ -173,7 +175,7 @@ def test_stock_fails_what_it_is_known_to_fail(boots, machine):
 
 
 def test_stock_loses_what_a_port_without_driver_joins(boots):
-    run = boots.run("virtio", "stock", NO_PORT_DRIVER)
+    run = boots.run("virtio", "stock", **NO_PORT_DRIVER)
     assert {frozenset({"below-switch-1"}), frozenset({"below-switch-2"})} <= run.partition().groups
 
 
@@ -204,7 +206,7 @@ def test_series_passes_strict(boots, machine):
 
 
 def test_series_keeps_what_a_port_without_driver_joins(boots):
-    run = boots.run("virtio", "all", NO_PORT_DRIVER)
+    run = boots.run("virtio", "all", **NO_PORT_DRIVER)
     expected = guest.read_partition(guest.expectation("virtio", "groups"))
     ports = {name for group in expected.groups for name in group if not name.startswith(("below-", "function-"))}
     groups = frozenset(group - ports for group in expected.groups if group - ports)
