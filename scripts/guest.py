@@ -71,6 +71,8 @@ class Run:
     result: verdict.Result = field(default_factory=verdict.Result)
     console: str = ""
     addresses: dict = field(default_factory=dict)
+    asked: int = 0
+    refusals: list = field(default_factory=list)
 
     def numbered_groups(self):
         """Group number -> names of its devices, as the test `groups` saw them."""
@@ -90,8 +92,8 @@ class Run:
         )
 
     def differs_from(self, kind):
-        """The difference to what NAME.groups or NAME.stock expects; empty when there is none."""
-        expected = CONFIGS / f"{self.machine}.{kind}"
+        """The difference to what NAME.groups, .strict or .stock expects; empty when there is none."""
+        expected = expectation(self.machine, kind)
         if not (expected.exists() and self.result.child("groups")):
             return []
         lines = [read_partition(expected).lines(), self.partition().lines()]
@@ -127,8 +129,14 @@ def words_of(machine):
     return " ".join(found).split()
 
 
+def expectation(machine, kind):
+    """NAME.strict is only there where it differs from NAME.groups."""
+    path = CONFIGS / f"{machine}.{kind}"
+    return path if kind != "strict" or path.exists() else CONFIGS / f"{machine}.groups"
+
+
 def read_partition(path):
-    """A partition as NAME.groups and NAME.stock hold it."""
+    """A partition as NAME.groups, NAME.strict and NAME.stock hold it."""
     groups, ungrouped = set(), set()
     for line in path.read_text().splitlines():
         line = line.partition("#")[0].strip()
@@ -279,8 +287,10 @@ def _attend(monitor, run, limits):
         monitor.listen(0.05)
         ended = monitor.events.get("SHUTDOWN")
         sizes = [path.stat().st_size if path.exists() else 0 for path in channels]
-        if sizes[1] and not run.addresses:
-            # Firmware has given the buses their numbers by now.
+        if sizes[1]:
+            _serve(monitor, run)
+        # Firmware has given the buses their numbers by now, and the guest those that came later.
+        if ended or (sizes[1] and not run.addresses):
             for bus in monitor.execute("query-pci"):
                 run.addresses.update(_names(bus["devices"]))
         if ended:
@@ -294,6 +304,20 @@ def _attend(monitor, run, limits):
             return f"timeout: no result begun after {limits.first_byte:g} s"
         if now - last_heard > limits.silence:
             return f"timeout: silent for {limits.silence:g} s"
+
+
+REQUEST = re.compile(r"^ *# host: (\S+) (\{.*\})\n", re.MULTILINE)
+
+
+def _serve(monitor, run):
+    """Does what the guest has asked for by now (tests/guest/host.h)."""
+    report = (run.folder / "result.ktap").read_text(errors="replace")
+    for command, arguments in REQUEST.findall(report)[run.asked :]:
+        run.asked += 1
+        try:
+            monitor.execute(command, **json.loads(arguments))
+        except (RuntimeError, ValueError) as error:
+            run.refusals.append(f"{error}, asked for {arguments}")
 
 
 def _names(devices):
@@ -315,7 +339,7 @@ def judge(run, tests, ended):
         run.state, run.reasons = "fail", [f"unreadable log: {error}"]
         return
     run.result = verdict.parse(report)
-    failures = run.result.failures()
+    failures = run.result.failures() + run.refusals
     reported = [child.name for child in run.result.children]
     if reported != list(tests):
         failures.append(f"asked for the tests {' '.join(tests)}, got {' '.join(reported) or 'none'}")
@@ -345,7 +369,7 @@ def _keep(run):
     (run.folder / "groups.txt").write_text("".join(f"{line}\n" for line in run.listing()))
     if not run.result.child("groups"):
         return
-    for kind in ("groups", "stock"):
+    for kind in ("groups", "strict", "stock"):
         (run.folder / f"{kind}.diff").write_text("".join(f"{line}\n" for line in run.differs_from(kind)))
 
 

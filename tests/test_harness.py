@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 """The harness itself: what it must notice in a log, in a report, in a guest that is ill."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -201,13 +202,17 @@ def test_the_states_are_told_apart(tmp_path, state, how):
 
 
 @pytest.mark.parametrize("machine", guest.machines())
-@pytest.mark.parametrize("kind", ["groups", "stock"])
+@pytest.mark.parametrize("kind", ["groups", "strict", "stock"])
 def test_an_expected_partition_names_every_device_once(machine, kind):
     text = guest.config_of(machine).read_text()
     devices = {line.split('"')[1] for line in text.splitlines() if line.startswith("[device ")}
     devices |= set(guest.BUILT_IN.values())
     devices -= {"iommu"} if machine.startswith("amd") else {"iommu", "amd-iommu"}
-    partition = guest.read_partition(guest.CONFIGS / f"{machine}.{kind}")
+    devices -= set(re.findall(r'"(.*)"\]\n  driver = "nvme-subsys"', text))
+    # What a program has added in the running machine, and what the kernel's words name.
+    devices |= {name for line in re.findall("^# added: (.*)$", text, re.MULTILINE) for name in line.split()}
+    devices |= {f"{hid}:00" for hid in re.findall(r"ivrs_acpihid=(\w+)", text)}
+    partition = guest.read_partition(guest.expectation(machine, kind))
     named = [name for group in partition.groups for name in group] + list(partition.ungrouped)
     assert sorted(named) == sorted(devices)
 
@@ -224,6 +229,40 @@ def test_a_partition_ignores_numbers_and_order(tmp_path, monkeypatch):
     assert run.partition() == guest.read_partition(tmp_path / "x.groups")
     seen.diagnostics[0] = "data: group 2 3"
     assert run.differs_from("groups")[3:6] == ["-a b", "-c", "+a b c"]
+
+
+class FakeMonitor:
+    """Takes every command but `quit`."""
+
+    def __init__(self):
+        self.commands = []
+
+    def execute(self, command, **arguments):
+        self.commands.append((command, arguments))
+        if command == "quit":
+            raise RuntimeError("QEMU refuses quit: no")
+
+
+def test_the_host_does_what_a_guest_asks_for(tmp_path):
+    run, monitor = guest.Run("intel", tmp_path), FakeMonitor()
+    report = tmp_path / "result.ktap"
+    report.write_text('KTAP version 1\n    # host: device_add {"driver": "edu", "addr": "00.1"}\n    # host: qu')
+    guest._serve(monitor, run)
+    guest._serve(monitor, run)
+    assert monitor.commands == [("device_add", {"driver": "edu", "addr": "00.1"})]
+    report.write_text(report.read_text() + "it {}\n    # host: device_add {]}\n")
+    guest._serve(monitor, run)
+    assert monitor.commands[1:] == [("quit", {})]
+    refused, malformed = run.refusals
+    assert refused == "QEMU refuses quit: no, asked for {}"
+    assert malformed.endswith("asked for {]}")
+
+
+def test_a_refused_request_fails_the_run(tmp_path):
+    run = judged(tmp_path)
+    run.refusals = ["QEMU refuses device_add: no"]
+    guest.judge(run, ("groups", "kunit"), "guest-shutdown")
+    assert (run.state, run.reasons) == ("fail", run.refusals)
 
 
 def test_the_initramfs_is_the_same_to_the_byte(tmp_path):

@@ -1,15 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Tells the host which PCI device is in which IOMMU group, and how many entries
- * /sys/kernel/iommu_groups has.
+ * Tells the host which PCI device is in which IOMMU group, what else groups hold, and
+ * how many entries /sys/kernel/iommu_groups has.
  *
  *	# data: group 3 0000:00:05.0
  *	# data: ungrouped 0000:00:06.0
+ *	# data: group 0 PNP0103:00
  *	# data: directory 4
  */
 #define _GNU_SOURCE
 #include "ktap.h"
 #include "pci_sysfs.h"
+
+static void list_others(const char *group)
+{
+	char directory[PATH_MAX], path[PATH_MAX];
+	struct dirent **members;
+	int count;
+
+	snprintf(directory, sizeof(directory), GROUPS "/%s/devices", group);
+	count = scandir(directory, &members, NULL, alphasort);
+	for (int i = 0; i < count; i++) {
+		const char *device = members[i]->d_name;
+
+		snprintf(path, sizeof(path), PCI_DEVICES "/%s", device);
+		if (device[0] != '.' && access(path, F_OK))
+			data("group %s %s", group, device);
+	}
+}
 
 int main(void)
 {
@@ -35,6 +53,9 @@ int main(void)
 	groups = scandir(GROUPS, &entries, NULL, alphasort) - 2 /* . and .. */;
 	if (ok(groups >= 0, GROUPS " is there"))
 		data("directory %d", groups);
+	for (int i = 0; i < groups + 2; i++)
+		if (entries[i]->d_name[0] != '.')
+			list_others(entries[i]->d_name);
 
 	return ktap_status();
 }
