@@ -189,7 +189,7 @@ def release_of(image):
         return file.read(200).partition(b"\0")[0].decode()
 
 
-def boot(machine, kernel, tests, append=(), limits=Limits()):
+def boot(machine, kernel, tests, append=(), limits=Limits(), more_qemu=()):
     """Boots, waits for the end, judges; everything is kept in the run's folder."""
     config = config_of(machine)
     image = image_in(kernel)
@@ -207,7 +207,7 @@ def boot(machine, kernel, tests, append=(), limits=Limits()):
     words = [*KERNEL_WORDS, *words_of(machine), "tests=" + ",".join(tests), *append]
     command = [
         QEMU, *QUIET_QEMU, "-no-reboot", "-no-shutdown",
-        "-readconfig", str(config),
+        "-readconfig", str(config), *more_qemu,
         "-kernel", str(image), "-initrd", str(initramfs()), "-append", " ".join(words),
         "-serial", f"file:{folder / 'console.log'}",
         "-serial", f"file:{folder / 'result.ktap'}",

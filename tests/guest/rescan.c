@@ -11,7 +11,7 @@
 #include "pci_sysfs.h"
 
 #define MAX_FUNCTIONS 256
-#define ROUNDS 6
+#define ROUNDS 3
 #define SEED 1
 
 struct partition {

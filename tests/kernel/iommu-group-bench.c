@@ -5,9 +5,10 @@
  * For a kernel with the series and for one without.  Writing "MIX N" to the file
  * iommu-group-bench in debugfs makes a hierarchy of N functions in memory, has the
  * PCI core scan it, and puts the functions into groups in the order in which they
- * were found.  Reading the file then gives, in a line of "name value" pairs:
+ * were found; after "MIX N M" only the first M of them, which is for a kernel that
+ * is slow.  Reading the file then gives, in a line of "name value" pairs:
  *
- *   functions    how many
+ *   functions    N
  *   groups       in how many groups they are
  *   decided      ns for each function, deciding included
  *   undecided    ns for each function to form the same groups without asking why
@@ -73,7 +74,7 @@ static struct resource *root_buses;
 static unsigned int nr_roots;
 static unsigned int nr_made;
 static struct pci_dev **found;
-static unsigned int nr_found, nr_wanted;
+static unsigned int nr_found, nr_wanted, nr_joining;
 static DEFINE_MUTEX(bench_lock);
 static char result[256];
 
@@ -301,9 +302,9 @@ static void make_virtual(void)
 	scan_root(domain, 0, 255);
 	physfn = pci_get_domain_bus_and_slot(domain->sysdata.domain, 1, 0);
 	for (i = 0; nr_made < nr_wanted; i++) {
+		make(domain, 1 + (i + 1) / 256, (i + 1) % 256, PCI_EXP_TYPE_ENDPOINT);
 		if (pci_iov_add_virtfn(physfn, i))
 			panic("the PCI core adds no virtual function %u", i);
-		nr_made++;
 	}
 	pci_dev_put(physfn);
 }
@@ -337,16 +338,24 @@ static const struct {
 static void clear(void)
 {
 	struct bench_function *fn;
+	struct pci_dev *pdev;
 	unsigned long rid;
 
-	while (nr_found)
-		pci_dev_put(found[--nr_found]);
+	while (nr_found) {
+		pdev = found[--nr_found];
+		/* Offset and stride are 1 */
+		if (pdev->is_virtfn)
+			pci_iov_remove_virtfn(pdev->physfn,
+					      pci_dev_id(pdev) - pci_dev_id(pdev->physfn) - 1);
+		pci_dev_put(pdev);
+	}
 	while (nr_roots) {
 		pci_stop_root_bus(roots[--nr_roots]);
 		pci_remove_root_bus(roots[nr_roots]);
 	}
 	while (nr_domains) {
-		xa_for_each(&domains[--nr_domains].functions, rid, fn)
+		nr_domains--;
+		xa_for_each(&domains[nr_domains].functions, rid, fn)
 			kfree(fn);
 		xa_destroy(&domains[nr_domains].functions);
 	}
@@ -365,9 +374,19 @@ static void join(struct iommu_group *group, struct pci_dev *pdev)
 	iommu_group_put(group);
 }
 
+static u64 join_all(void)
+{
+	u64 start = ktime_get_ns();
+	unsigned int i;
+
+	for (i = 0; i < nr_joining; i++)
+		join(pci_device_group(&found[i]->dev), found[i]);
+	return ktime_get_ns() - start;
+}
+
 static void leave_all(void)
 {
-	unsigned int i = nr_found;
+	unsigned int i = nr_joining;
 
 	while (i--)
 		iommu_group_remove_device(&found[i]->dev);
@@ -396,13 +415,10 @@ static void measure(void)
 
 	rcu_barrier();
 	slab = slab_bytes();
-	decided = ktime_get_ns();
-	for (i = 0; i < nr_found; i++)
-		join(pci_device_group(&found[i]->dev), found[i]);
-	decided = ktime_get_ns() - decided;
+	join_all();
 	slab = slab_bytes() - slab;
 
-	for (i = 0; i < nr_found; i++) {
+	for (i = 0; i < nr_joining; i++) {
 		struct iommu_group *group = iommu_group_get(&found[i]->dev);
 
 		ids[i] = iommu_group_id(group);
@@ -412,9 +428,13 @@ static void measure(void)
 	}
 	leave_all();
 
+	/* Again, now that the slabs have their pages */
+	decided = join_all();
+	leave_all();
+
 	memset(known, 0, sizeof(*known) << 16);
 	undecided = ktime_get_ns();
-	for (i = 0; i < nr_found; i++) {
+	for (i = 0; i < nr_joining; i++) {
 		struct iommu_group **group = &known[ids[i]];
 
 		*group = *group ? iommu_group_ref_get(*group) : iommu_group_alloc();
@@ -425,7 +445,7 @@ static void measure(void)
 
 	snprintf(result, sizeof(result),
 		 "functions %u groups %u decided %llu undecided %llu memory %lu\n", nr_found,
-		 groups, div_u64(decided, nr_found), div_u64(undecided, nr_found),
+		 groups, div_u64(decided, nr_joining), div_u64(undecided, nr_joining),
 		 slab / groups);
 	kvfree(ids);
 	kvfree(known);
@@ -441,7 +461,10 @@ static ssize_t bench_file_write(struct file *file, const char __user *user, size
 		return -EINVAL;
 
 	guard(mutex)(&bench_lock);
-	if (sscanf(text, "%31s %u", mix, &nr_wanted) != 2 || !nr_wanted || nr_wanted > 8192)
+	i = sscanf(text, "%31s %u %u", mix, &nr_wanted, &nr_joining);
+	if (i == 2)
+		nr_joining = nr_wanted;
+	if (i < 2 || !nr_joining || nr_joining > nr_wanted || nr_wanted > 8192)
 		return -EINVAL;
 	for (i = 0; i < ARRAY_SIZE(mixes); i++) {
 		if (strcmp(mix, mixes[i].name))

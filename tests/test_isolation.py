@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+"""The groups of PCI functions on random hierarchies, the series beside the kernel of today.
+
+The KUnit suite iommu-group-pci compares each with an oracle that answers by the letter of the
+rule.  The same suite, from the same seed, counts what the kernel of today gets wrong.
+"""
+
+import subprocess
+from pathlib import Path
+
+import guest
+import pytest
+
+TOP = Path(__file__).resolve().parent.parent
+
+SEED = 612
+COUNT = 10000
+# Every function leaves lines in the log, and the emulated serial port is slow.
+WORDS = ["printk.ignore_loglevel=0", "quiet", "loglevel=1", "panic_on_warn=1", "kunit.enable=1"]
+LIMITS = guest.Limits(first_byte=900, silence=900, total=900)
+
+# What 6.12 answers, functions in four orders, and then in the one that suits it best.
+TODAY = {"unsafe": 6633, "large": 355, "order": 5651}
+TODAY_UPSTREAM_FIRST = {"unsafe": 2209, "large": 355}
+
+
+def suite(stage, *words):
+    built = subprocess.run([TOP / "scripts" / "build", stage], stdout=subprocess.PIPE, text=True)
+    assert built.returncode == 0, f"scripts/build {stage} failed"
+    numbers = {"seed": SEED, "count": COUNT, "show": 5}
+    parameters = [f"iommu_group_pci_test.{name}={number}" for name, number in numbers.items()]
+    words = [*WORDS, "kunit.filter_glob=iommu-group-pci", *parameters, *words]
+    run = guest.boot("none", built.stdout.splitlines()[-1], ["kunit"], words, LIMITS)
+    assert run.state == "pass", "\n".join([run.state, *run.reasons[:20], str(run.folder)])
+    return summary(run)
+
+
+def summary(run):
+    """The name=value pairs of the lines that sum up, in a dict for each line."""
+    lines = [line for _, result in run.result.walk() for line in result.diagnostics]
+    lines = [line.partition("test_summary: ")[2] for line in lines if "test_summary: " in line]
+    return [dict(pair.split("=") for pair in line.split() if "=" in pair) for line in lines]
+
+
+def numbers(line, names):
+    return {name: int(line[name]) for name in names}
+
+
+@pytest.fixture(scope="module")
+def series():
+    return suite("all")
+
+
+def test_series_answers_all_by_the_rule(series):
+    total, upstream_first, late, comparable = series[:4]
+    assert (int(total["seed"]), int(total["topologies"])) == (SEED, COUNT)
+    assert numbers(total, TODAY) == dict.fromkeys(TODAY, 0)
+    assert numbers(late, ["late", "refused", "strict"]) == {"late": 0, "refused": 0, "strict": 0}
+    assert int(comparable["arrivals"]) > COUNT and int(comparable["refusals"]) > 0
+
+
+@pytest.mark.full
+def test_the_kernel_of_today(series):
+    total, upstream_first, _, comparable = suite("stock-tests", "iommu_group_pci_test.count_only=1")[:4]
+    assert numbers(total, TODAY) == TODAY
+    assert numbers(upstream_first, TODAY_UPSTREAM_FIRST) == TODAY_UPSTREAM_FIRST
+    # The same answers, one by one, wherever nothing is known that sets them apart.
+    assert int(comparable["plain"]) > COUNT / 4
+    assert (comparable["plain"], comparable["plain-hash"]) == (series[3]["plain"], series[3]["plain-hash"])
+
+
+@pytest.mark.parametrize("text", ["README", "patches/cover-letter"])
+def test_the_words_tell_the_numbers(text):
+    words = (TOP / text).read_text().split()
+    for number in TODAY.values():
+        assert f"{number:,}" in [word.strip(".,;()|") for word in words]
+    assert str(SEED) in " ".join(words)
