@@ -212,6 +212,14 @@ def test_series_passes_strict(boots, machine):
     assert_passed(boots.run(machine, "all", STRICT))
 
 
+@pytest.mark.parametrize("word", ["iommu.group_acs=lax", "iommu.group_acs"])
+def test_an_unknown_policy_is_an_error_and_default(boots, word):
+    run = boots.run("intel-ports", "all", [word], programs=["groups"])
+    assert_partition(run, "groups")
+    told = [line for line in run.console.splitlines() if "iommu.group_acs is '" in line]
+    assert len(told) == 1 and "it must be default or strict; using default" in told[0]
+
+
 def test_series_keeps_what_a_port_without_driver_joins(boots):
     run = boots.run("virtio", "all", **NO_PORT_DRIVER)
     expected = guest.read_partition(guest.expectation("virtio", "groups"))
