@@ -33,13 +33,9 @@ def patches_where(pattern):
     return [number for number, path in enumerate(PATCHES, 1) if line.search(path.read_text())]
 
 
-def touching(file):
-    return patches_where(rf"^diff --git a/{re.escape(file)} ")
-
-
 CORE = min(patches_where(r"^--- /dev/null\n\+\+\+ b/drivers/iommu/iommu-group\.c$"), default=None)
-AMD = max(touching("drivers/iommu/amd/iommu.c"), default=None)
-VTD = max(touching("drivers/iommu/intel/iommu.c"), default=None)
+AMD = min(patches_where(r"^\+\s+\.group_key\s*= amd_iommu_group_key,$"), default=None)
+VTD = min(patches_where(r"^\+\s+\.group_key\s*= intel_iommu_group_key,$"), default=None)
 
 
 # What the kernel says on a machine that is what its name says.
