@@ -2,13 +2,14 @@
 """What all tests share: --full, names to choose tests by, the kernel, the table at the end."""
 
 import pathlib
-import subprocess
 import sys
 
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP / "scripts"))
+
+from boots import Boots  # noqa: E402
 
 # A test's state is the worst of those of its set-up, its call and its tear-down.
 STATES = ["passed", "skipped", "failed"]
@@ -79,8 +80,22 @@ class Table:
 
 
 @pytest.fixture(scope="session")
-def kernel():
+def boots():
+    boots = Boots()
+    yield boots
+    boots.pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="session")
+def begun(request, boots):
+    """The same, with the boots begun that modules say they want, so that no processor waits."""
+    for module in dict.fromkeys(item.module for item in request.session.items):
+        if hasattr(module, "begin"):
+            module.begin(boots, request.config.getoption("full"))
+    return boots
+
+
+@pytest.fixture(scope="session")
+def kernel(boots):
     """The directory of the kernel with the whole series."""
-    built = subprocess.run([TOP / "scripts" / "build", "all"], stdout=subprocess.PIPE, text=True)
-    assert built.returncode == 0, "scripts/build all failed"
-    return built.stdout.splitlines()[-1]
+    return boots.kernel("all")

@@ -296,6 +296,7 @@ def test_a_guest_that_falls_silent_is_a_timeout(kernel):
     run = guest.boot("intel", kernel, ["groups", "../bin/cat"], limits=guest.Limits(silence=8))
     assert run.state == "timeout"
     assert run.reasons == ["silent for 8 s"]
+    assert re.findall(r"HLT=(\d)", (run.folder / "processors").read_text()) == ["1", "1"]
     assert run.result.child("groups").ok
 
 

@@ -5,11 +5,11 @@ The KUnit suite iommu-group-pci compares each with an oracle that answers by the
 rule.  The same suite, from the same seed, counts what the kernel of today gets wrong.
 """
 
-import subprocess
 from pathlib import Path
 
 import guest
 import pytest
+from boots import assert_passed
 
 TOP = Path(__file__).resolve().parent.parent
 
@@ -25,18 +25,26 @@ TODAY_UPSTREAM_FIRST = {"unsafe": 2209, "large": 355}
 
 
 def suite(stage, *words):
-    built = subprocess.run([TOP / "scripts" / "build", stage], stdout=subprocess.PIPE, text=True)
-    assert built.returncode == 0, f"scripts/build {stage} failed"
+    """The arguments of the boot that runs it."""
     numbers = {"seed": SEED, "count": COUNT, "show": 5}
     parameters = [f"iommu_group_pci_test.{name}={number}" for name, number in numbers.items()]
     words = [*WORDS, "kunit.filter_glob=iommu-group-pci", *parameters, *words]
-    run = guest.boot("none", built.stdout.splitlines()[-1], ["kunit"], words, LIMITS)
-    assert run.state == "pass", "\n".join([run.state, *run.reasons[:20], str(run.folder)])
-    return summary(run)
+    return "none", stage, ["kunit"], words, LIMITS
+
+
+def suite_of_today():
+    return suite("stock-tests", "iommu_group_pci_test.count_only=1")
+
+
+def begin(boots, with_full):
+    if with_full:
+        boots.begin(*suite_of_today())
+    boots.begin(*suite("all"))
 
 
 def summary(run):
     """The name=value pairs of the lines that sum up, in a dict for each line."""
+    assert_passed(run)
     lines = [line for _, result in run.result.walk() for line in result.diagnostics]
     lines = [line.partition("test_summary: ")[2] for line in lines if "test_summary: " in line]
     return [dict(pair.split("=") for pair in line.split() if "=" in pair) for line in lines]
@@ -47,8 +55,8 @@ def numbers(line, names):
 
 
 @pytest.fixture(scope="module")
-def series():
-    return suite("all")
+def series(begun):
+    return summary(begun.run(*suite("all")))
 
 
 def test_series_answers_all_by_the_rule(series):
@@ -60,8 +68,8 @@ def test_series_answers_all_by_the_rule(series):
 
 
 @pytest.mark.full
-def test_the_kernel_of_today(series):
-    total, upstream_first, _, comparable = suite("stock-tests", "iommu_group_pci_test.count_only=1")[:4]
+def test_the_kernel_of_today(series, begun):
+    total, upstream_first, _, comparable = summary(begun.run(*suite_of_today()))[:4]
     assert numbers(total, TODAY) == TODAY
     assert numbers(upstream_first, TODAY_UPSTREAM_FIRST) == TODAY_UPSTREAM_FIRST
     # The same answers, one by one, wherever nothing is known that sets them apart.

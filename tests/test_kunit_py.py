@@ -13,7 +13,8 @@ SUITE = "iommu-group"
 
 
 @pytest.mark.full
-def test_kunit_py():
+def test_kunit_py(boots):
+    boots.wait()
     with open(BUILD / "src.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         subprocess.run(["git", "-C", BUILD / "src", "checkout", "-q", "--force", "--detach", "series"], check=True)

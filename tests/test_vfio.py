@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 """A device is given to a program in the guest, by VFIO groups, by iommufd, without an IOMMU."""
 
-from concurrent.futures import ThreadPoolExecutor
-
-import guest
 import pytest
+from boots import assert_passed
 
 NO_RESET = "vfio_group/a reset of the device leaves it usable"
 FAULT_LOG = "the kernel log names the device and the address of a blocked write"
@@ -28,23 +26,20 @@ EXPECTED = {
 # The last shows that the disk works after it was given away and back.
 WITH_IOMMU = ["vfio_group", "vfio_cdev", "dma"]
 WITHOUT_IOMMU = ["vfio_noiommu", "dma"]
-PROCESSORS = 2
 
 
-@pytest.fixture(scope="module")
-def boots(kernel):
-    pool = ThreadPoolExecutor(PROCESSORS)
-    boots = {machine: pool.submit(guest.boot, machine, kernel, WITH_IOMMU) for machine in EXPECTED}
-    boots["none"] = pool.submit(guest.boot, "none", kernel, WITHOUT_IOMMU)
-    yield boots
-    pool.shutdown(cancel_futures=True)
+def wanted(machine):
+    """The arguments of its boot."""
+    return machine, "all", WITHOUT_IOMMU if machine == "none" else WITH_IOMMU
 
 
-def passed(run):
-    if run.state == "skip":
-        pytest.skip("; ".join(run.reasons))
-    tail = guest.console_tail(run) if run.state in ("timeout", "crash", "no result") else []
-    assert run.state == "pass", "\n".join([run.state, *run.reasons, *tail, str(run.folder)])
+def begin(boots, _with_full):
+    for machine in [*EXPECTED, "none"]:
+        boots.begin(*wanted(machine))
+
+
+def result_of(run):
+    assert_passed(run)
     return run.result
 
 
@@ -53,13 +48,13 @@ def skips(result):
 
 
 @pytest.mark.parametrize("machine", EXPECTED)
-def test_device_is_assigned(boots, machine):
+def test_device_is_assigned(begun, machine):
     interrupts, expected_skips = EXPECTED[machine]
-    result = passed(boots[machine].result())
+    result = result_of(begun.run(*wanted(machine)))
     assert skips(result) == expected_skips
     for program in ("vfio_group", "vfio_cdev"):
         assert interrupts in result.child(program).diagnostics
 
 
-def test_device_is_assigned_without_iommu(boots):
-    assert not skips(passed(boots["none"].result()))
+def test_device_is_assigned_without_iommu(begun):
+    assert not skips(result_of(begun.run(*wanted("none"))))

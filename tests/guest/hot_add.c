@@ -61,18 +61,6 @@ static const struct {
 
 #define ADDITIONS (int)(sizeof(additions) / sizeof(additions[0]))
 
-static int functions(void)
-{
-	struct dirent **entries;
-	int count = scandir(PCI_DEVICES, &entries, NULL, NULL);
-
-	for (int i = 0; i < count; i++)
-		free(entries[i]);
-	if (count >= 0)
-		free(entries);
-	return count;
-}
-
 /* The kernel looks itself, whether the machine tells it of additions or not. */
 static bool await_functions(int wanted)
 {
@@ -81,8 +69,8 @@ static bool await_functions(int wanted)
 	do {
 		usleep(50000);
 		write_text("1", "/sys/bus/pci/rescan");
-	} while (functions() < wanted && time(NULL) < deadline);
-	return functions() == wanted;
+	} while (entries_of(PCI_DEVICES) < wanted && time(NULL) < deadline);
+	return entries_of(PCI_DEVICES) == wanted;
 }
 
 /* What PCI sees of a port after it got another number of its last bus. */
@@ -135,7 +123,7 @@ static void switch_slots_on(void)
 
 int main(void)
 {
-	int wanted = functions();
+	int wanted = entries_of(PCI_DEVICES);
 
 	ktap_plan(ADDITIONS);
 	share_bus_numbers();

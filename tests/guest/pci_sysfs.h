@@ -90,6 +90,19 @@ static inline int link_target(char *name, size_t size, const char *format, ...)
 	return 0;
 }
 
+/* How many entries a directory has; less than 0 without the directory. */
+static inline int entries_of(const char *directory)
+{
+	struct dirent **entries;
+	int count = scandir(directory, &entries, NULL, NULL);
+
+	for (int i = 0; i < count; i++)
+		free(entries[i]);
+	if (count >= 0)
+		free(entries);
+	return count - 2 /* . and .. */;
+}
+
 static inline unsigned long pci_number(const char *function, const char *attribute)
 {
 	char line[32];

@@ -10,18 +10,6 @@
 
 #define MAX_PHYSICAL 8
 
-static int entries_of(const char *directory)
-{
-	struct dirent **entries;
-	int count = scandir(directory, &entries, NULL, NULL);
-
-	for (int i = 0; i < count; i++)
-		free(entries[i]);
-	if (count >= 0)
-		free(entries);
-	return count - 2 /* . and .. */;
-}
-
 static int members(int group)
 {
 	char path[PATH_MAX];

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+"""What all tests share that boot a machine."""
+
+import concurrent.futures
+import subprocess
+from pathlib import Path
+
+import guest
+import pytest
+
+TOP = Path(__file__).resolve().parent.parent
+PROCESSORS = 2
+
+
+class Boots:
+    """One boot for each machine, kernel, programs and words, two of them at a time."""
+
+    def __init__(self):
+        self.pool = concurrent.futures.ThreadPoolExecutor(PROCESSORS)
+        self.kernels = {}
+        self.begun = {}
+
+    def kernel(self, stage):
+        """The directory of the first patches, of `all' or of `stock'."""
+        if stage not in self.kernels:
+            self.wait()
+            built = subprocess.run([TOP / "scripts" / "build", str(stage)], stdout=subprocess.PIPE, text=True)
+            assert built.returncode == 0, f"scripts/build {stage} failed"
+            self.kernels[stage] = built.stdout.splitlines()[-1]
+        return self.kernels[stage]
+
+    def wait(self):
+        """Before a compiler runs, which would take the guests' processors."""
+        concurrent.futures.wait(self.begun.values())
+
+    def begin(self, machine, stage, programs, append=(), limits=guest.Limits()):
+        key = (machine, stage, *programs, *append)
+        if key not in self.begun:
+            self.begun[key] = self.pool.submit(guest.boot, machine, self.kernel(stage), programs, append, limits)
+        return self.begun[key]
+
+    def run(self, *arguments, **named):
+        run = self.begin(*arguments, **named).result()
+        if run.state == "skip":
+            pytest.skip("; ".join(run.reasons))
+        return run
+
+
+def assert_passed(run):
+    tail = guest.console_tail(run) if run.state in ("timeout", "crash", "no result") else []
+    if run.state == "timeout":
+        tail += [line for line in (run.folder / "processors").read_text().splitlines() if "RIP=" in line]
+    assert run.state == "pass", "\n".join([run.state, *run.reasons, *tail, str(run.folder)])
+
+
+def assert_partition(run, kind):
+    expected = guest.read_partition(guest.expectation(run.machine, kind))
+    assert run.partition() == expected, "\n".join([*run.differs_from(kind), str(run.folder)])
