@@ -33,10 +33,12 @@ class Boots:
         """Before a compiler runs, which would take the guests' processors."""
         concurrent.futures.wait(self.begun.values())
 
-    def begin(self, machine, stage, programs, append=(), limits=guest.Limits()):
+    def begin(self, machine, stage, programs, append=(), limits=guest.Limits(), accel=guest.IN_TURN):
         key = (machine, stage, *programs, *append)
         if key not in self.begun:
-            self.begun[key] = self.pool.submit(guest.boot, machine, self.kernel(stage), programs, append, limits)
+            self.begun[key] = self.pool.submit(
+                guest.boot, machine, self.kernel(stage), programs, append, limits, accel=accel
+            )
         return self.begun[key]
 
     def run(self, *arguments, **named):

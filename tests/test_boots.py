@@ -7,6 +7,7 @@ A kernel is booted once on a machine; the tests below look at what that boot lef
 import re
 from pathlib import Path
 
+import guest
 import pytest
 from boots import assert_partition, assert_passed
 
@@ -182,7 +183,8 @@ def test_numbers_are_those_of_stock(boots, machine):
 
 def test_kunit(boots):
     # test_isolation has the many random hierarchies
-    run = boots.run("intel", "all", ["kunit"], ["kunit.enable=1", "iommu_group_pci_test.count=50"])
+    words = ["kunit.enable=1", "iommu_group_pci_test.count=50"]
+    run = boots.run("intel", "all", ["kunit"], words, accel=guest.AT_ONCE)
     assert_passed(run)
     suite = run.result.child("kunit").child("iommu-group")
     assert suite and suite.children

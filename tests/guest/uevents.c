@@ -3,9 +3,10 @@
  * What a listener to uevents finds when an event arrives: the iommu_group link of a
  * device at its "add" and "remove", the group's directory at the "add" of /dev/vfio/N.
  *
- * The kernel goes on while the listener looks, so a wrong order shows only sometimes.
- * Hence the listener spins on a processor of its own and looks many times; whoever
- * makes the events waits with the next until the listener has looked.
+ * The kernel goes on while the listener looks, so a wrong order shows only sometimes, and
+ * less often where the processors take turns.  Hence the listener spins on a processor of
+ * its own and looks many times; whoever makes the events waits with the next until the
+ * listener has looked.
  */
 #define _GNU_SOURCE
 #include <linux/netlink.h>
@@ -17,7 +18,7 @@
 #include "ktap.h"
 #include "pci_sysfs.h"
 
-#define ROUNDS 30
+#define ROUNDS 100
 
 static int uevent_socket(void)
 {
