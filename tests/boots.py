@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import subprocess
+import threading
 from pathlib import Path
 
 import guest
@@ -13,33 +14,31 @@ PROCESSORS = 2
 
 
 class Boots:
-    """One boot for each machine, kernel, programs and words, two of them at a time."""
+    """One boot for each machine, kernel, programs and words; two at a time, or one beside a build."""
 
     def __init__(self):
         self.pool = concurrent.futures.ThreadPoolExecutor(PROCESSORS)
+        self.building = threading.Lock()
         self.kernels = {}
         self.begun = {}
 
     def kernel(self, stage):
         """The directory of the first patches, of `all' or of `stock'."""
-        if stage not in self.kernels:
-            self.wait()
-            built = subprocess.run([TOP / "scripts" / "build", str(stage)], stdout=subprocess.PIPE, text=True)
-            assert built.returncode == 0, f"scripts/build {stage} failed"
-            self.kernels[stage] = built.stdout.splitlines()[-1]
+        with self.building:
+            if stage not in self.kernels:
+                built = subprocess.run([TOP / "scripts" / "build", str(stage)], stdout=subprocess.PIPE, text=True)
+                assert built.returncode == 0, f"scripts/build {stage} failed"
+                self.kernels[stage] = built.stdout.splitlines()[-1]
         return self.kernels[stage]
-
-    def wait(self):
-        """Before a compiler runs, which would take the guests' processors."""
-        concurrent.futures.wait(self.begun.values())
 
     def begin(self, machine, stage, programs, append=(), limits=guest.Limits(), accel=guest.IN_TURN):
         key = (machine, stage, *programs, *append)
         if key not in self.begun:
-            self.begun[key] = self.pool.submit(
-                guest.boot, machine, self.kernel(stage), programs, append, limits, accel=accel
-            )
+            self.begun[key] = self.pool.submit(self._boot, machine, stage, programs, append, limits, accel)
         return self.begun[key]
+
+    def _boot(self, machine, stage, programs, append, limits, accel):
+        return guest.boot(machine, self.kernel(stage), programs, append, limits, accel=accel)
 
     def run(self, *arguments, **named):
         run = self.begin(*arguments, **named).result()

@@ -19,7 +19,7 @@ STAGES = list(range(1, len(PATCHES) + 1))
 # What 6.12 does as well as the series, and what only the series does.
 OLD = ["groups", "dma", "abi"]
 NEW = [*OLD, "removal_log"]
-# What depends least on the machine and takes longest.
+# What depends least on the machine and takes longest; of the series only.
 ON_TWO_MACHINES = ["uevents"]
 WITHOUT_IOMMU = ["groups", "dma", "noiommu"]
 SHORT = ["groups", "dma"]
@@ -55,15 +55,20 @@ def programs_for(machine, stage):
         return SHORT
     if machine == "none":
         return WITHOUT_IOMMU
-    programs = OLD if stage == "stock" else NEW
-    return programs + ON_TWO_MACHINES if machine in ("intel", "amd") else programs
+    if stage == "stock":
+        return OLD
+    return NEW + ON_TWO_MACHINES if machine in ("intel", "amd") else NEW
 
 
-def boot(boots, machine, stage):
-    """The boot of this machine, after those of the same kernel were begun as well."""
-    for other in ("intel", "amd") if stage in STAGES else MACHINES:
-        boots.begin(other, stage, programs_for(other, stage))
-    return boots.run(machine, stage, programs_for(machine, stage))
+def wanted(machine, stage):
+    """The arguments of its boot."""
+    return machine, stage, programs_for(machine, stage)
+
+
+def begin(boots, _with_full):
+    for stage in ["stock", *STAGES, "all"]:
+        for machine in ("intel", "amd") if stage in STAGES else MACHINES:
+            boots.begin(*wanted(machine, stage))
 
 
 def assert_listed(run, kind):
@@ -100,23 +105,23 @@ def assert_disk_type(run):
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_stock_passes_what_it_can(boots, machine):
-    assert_passed(boot(boots, machine, "stock"))
+def test_stock_passes_what_it_can(begun, machine):
+    assert_passed(begun.run(*wanted(machine, "stock")))
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_stock_partition(boots, machine):
-    assert_listed(boot(boots, machine, "stock"), "stock")
+def test_stock_partition(begun, machine):
+    assert_listed(begun.run(*wanted(machine, "stock")), "stock")
 
 
 @pytest.mark.parametrize("machine", WITH_IOMMU)
-def test_stock_disk_is_translated(boots, machine):
-    assert_disk_type(boot(boots, machine, "stock"))
+def test_stock_disk_is_translated(begun, machine):
+    assert_disk_type(begun.run(*wanted(machine, "stock")))
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_machine_is_what_its_name_says(boots, machine):
-    console = boot(boots, machine, "stock").console
+def test_machine_is_what_its_name_says(begun, machine):
+    console = begun.run(*wanted(machine, "stock")).console
     assert SAYS.get(machine, "") in console
     assert ("DMAR: Intel" in console) == machine.startswith("intel")
     assert ("AMD-Vi: " in console) == machine.startswith("amd")
@@ -133,8 +138,8 @@ def test_the_series_has_its_stages():
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("machine", ["intel", "amd"])
-def test_stage(boots, machine, stage):
-    run = boot(boots, machine, stage)
+def test_stage(begun, machine, stage):
+    run = begun.run(*wanted(machine, stage))
     assert_passed(run)
     back = AMD if machine == "amd" else VTD
     if CORE <= stage < back:
@@ -149,42 +154,42 @@ def test_stage(boots, machine, stage):
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_series_passes(boots, machine):
-    assert_passed(boot(boots, machine, "all"))
+def test_series_passes(begun, machine):
+    assert_passed(begun.run(*wanted(machine, "all")))
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_series_partition(boots, machine):
-    assert_listed(boot(boots, machine, "all"), "groups")
+def test_series_partition(begun, machine):
+    assert_listed(begun.run(*wanted(machine, "all")), "groups")
 
 
 @pytest.mark.parametrize("machine", WITH_IOMMU)
-def test_series_disk_is_translated(boots, machine):
-    assert_disk_type(boot(boots, machine, "all"))
+def test_series_disk_is_translated(begun, machine):
+    assert_disk_type(begun.run(*wanted(machine, "all")))
 
 
-def test_a_machine_without_iommu_has_no_groups(boots):
-    assert_no_groups(boot(boots, "none", "all"))
+def test_a_machine_without_iommu_has_no_groups(begun):
+    assert_no_groups(begun.run(*wanted("none", "all")))
 
 
 @pytest.mark.parametrize("machine", ["intel", "amd"])
-def test_numbers_are_the_same_at_every_boot(boots, machine):
-    first = boot(boots, machine, "all")
-    second = boots.run(machine, "all", SHORT)
+def test_numbers_are_the_same_at_every_boot(begun, machine):
+    first = begun.run(*wanted(machine, "all"))
+    second = begun.run(machine, "all", SHORT)
     assert first.numbered_groups() == second.numbered_groups() != {}
 
 
 @pytest.mark.parametrize("machine", ["intel", "amd"])
-def test_numbers_are_those_of_stock(boots, machine):
+def test_numbers_are_those_of_stock(begun, machine):
     """C12 asks for it on one kernel, but people who store numbers also upgrade."""
-    stock, series = boot(boots, machine, "stock"), boot(boots, machine, "all")
+    stock, series = begun.run(*wanted(machine, "stock")), begun.run(*wanted(machine, "all"))
     assert stock.numbered_groups() == series.numbered_groups() != {}
 
 
-def test_kunit(boots):
+def test_kunit(begun):
     # test_isolation has the many random hierarchies
     words = ["kunit.enable=1", "iommu_group_pci_test.count=50"]
-    run = boots.run("intel", "all", ["kunit"], words, accel=guest.AT_ONCE)
+    run = begun.run("intel", "all", ["kunit"], words, accel=guest.AT_ONCE)
     assert_passed(run)
     suite = run.result.child("kunit").child("iommu-group")
     assert suite and suite.children

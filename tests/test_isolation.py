@@ -37,9 +37,9 @@ def suite_of_today():
 
 
 def begin(boots, with_full):
+    boots.begin(*suite("all"))
     if with_full:
         boots.begin(*suite_of_today())
-    boots.begin(*suite("all"))
 
 
 def summary(run):
