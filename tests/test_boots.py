@@ -65,10 +65,24 @@ def wanted(machine, stage):
     return machine, stage, programs_for(machine, stage)
 
 
+def again(machine):
+    """The arguments of a second boot of the series."""
+    return machine, "all", SHORT
+
+
+def kunit():
+    # test_isolation has the many random hierarchies
+    words = ["kunit.enable=1", "iommu_group_pci_test.count=50"]
+    return "intel", "all", ["kunit"], words, guest.Limits(), guest.AT_ONCE
+
+
 def begin(boots, _with_full):
     for stage in ["stock", *STAGES, "all"]:
         for machine in ("intel", "amd") if stage in STAGES else MACHINES:
             boots.begin(*wanted(machine, stage))
+    boots.begin(*again("intel"))
+    boots.begin(*again("amd"))
+    boots.begin(*kunit())
 
 
 def assert_listed(run, kind):
@@ -175,7 +189,7 @@ def test_a_machine_without_iommu_has_no_groups(begun):
 @pytest.mark.parametrize("machine", ["intel", "amd"])
 def test_numbers_are_the_same_at_every_boot(begun, machine):
     first = begun.run(*wanted(machine, "all"))
-    second = begun.run(machine, "all", SHORT)
+    second = begun.run(*again(machine))
     assert first.numbered_groups() == second.numbered_groups() != {}
 
 
@@ -187,9 +201,7 @@ def test_numbers_are_those_of_stock(begun, machine):
 
 
 def test_kunit(begun):
-    # test_isolation has the many random hierarchies
-    words = ["kunit.enable=1", "iommu_group_pci_test.count=50"]
-    run = begun.run("intel", "all", ["kunit"], words, accel=guest.AT_ONCE)
+    run = begun.run(*kunit())
     assert_passed(run)
     suite = run.result.child("kunit").child("iommu-group")
     assert suite and suite.children
