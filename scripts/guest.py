@@ -225,7 +225,7 @@ def boot(machine, kernel, tests, append=(), limits=Limits(), more_qemu=(), accel
     with open(folder / "qemu.log", "w", encoding="utf-8") as log:
         qemu = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         try:
-            ended = _attend(Monitor(qemu), run, limits)
+            ended = _attend(Monitor(qemu, limits.silence), run, limits)
         except MonitorLost:
             qemu.kill()
             last_words = (folder / "qemu.log").read_text().strip().splitlines()[-1:]
@@ -243,10 +243,11 @@ class MonitorLost(Exception):
 
 
 class Monitor:
-    """QMP over QEMU's standard input and output."""
+    """QMP over QEMU's standard input and output; an answer may take some seconds."""
 
-    def __init__(self, qemu):
+    def __init__(self, qemu, patience):
         self.qemu = qemu
+        self.patience = patience
         self.events = {}
         self._received = b""
         self._answers = []
@@ -259,9 +260,9 @@ class Monitor:
             self.qemu.stdin.flush()
         except BrokenPipeError as error:
             raise MonitorLost from error
-        patience = time.monotonic() + 60
+        deadline = time.monotonic() + self.patience
         while not self._answers:
-            if time.monotonic() > patience:
+            if time.monotonic() > deadline:
                 raise MonitorLost
             self.listen(1)
         answer = self._answers.pop()
