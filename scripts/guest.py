@@ -88,6 +88,14 @@ class Run:
                 groups.setdefault(int(words[1]), set()).add(self.name_of(words[2]))
         return groups
 
+    def group_reasons(self):
+        """Members of a group -> its reason and its anchor."""
+        groups = self.numbered_groups()
+        heads = [words[1:] for words in self.result.data() if words[0] == "reason"]
+        return {
+            frozenset(groups.get(int(number), ())): (reason, self.name_of(anchor)) for number, reason, anchor in heads
+        }
+
     def ungrouped(self):
         return {self.name_of(words[1]) for words in self.result.data() if words[0] == "ungrouped"}
 
@@ -146,11 +154,18 @@ def read_partition(path):
     groups, ungrouped = set(), set()
     for line in path.read_text().splitlines():
         line = line.partition("#")[0].strip()
-        if line.startswith("ungrouped:"):
-            ungrouped.update(line.removeprefix("ungrouped:").split())
+        head, _, names = line.rpartition(": ")
+        if head == "ungrouped":
+            ungrouped.update(names.split())
         elif line:
-            groups.add(frozenset(line.split()))
+            groups.add(frozenset(names.split()))
     return Partition(frozenset(groups), frozenset(ungrouped))
+
+
+def read_reasons(path):
+    """Members of a group -> its reason and its anchor, as NAME.groups has them before the colon."""
+    heads = re.findall(r"^([a-z-]+) (\S+): (.*)$", path.read_text(), re.MULTILINE)
+    return {frozenset(names.split()): (reason, anchor) for reason, anchor, names in heads}
 
 
 def obstacle(machine):

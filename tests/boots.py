@@ -57,3 +57,7 @@ def assert_passed(run):
 def assert_partition(run, kind):
     expected = guest.read_partition(guest.expectation(run.machine, kind))
     assert run.partition() == expected, "\n".join([*run.differs_from(kind), str(run.folder)])
+
+
+def assert_reasons(run):
+    assert run.group_reasons() == guest.read_reasons(guest.expectation(run.machine, "groups")), str(run.folder)

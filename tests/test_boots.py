@@ -9,7 +9,7 @@ from pathlib import Path
 
 import guest
 import pytest
-from boots import assert_partition, assert_passed
+from boots import assert_partition, assert_passed, assert_reasons
 
 TOP = Path(__file__).resolve().parent.parent
 
@@ -175,6 +175,11 @@ def test_series_passes(begun, machine):
 @pytest.mark.parametrize("machine", MACHINES)
 def test_series_partition(begun, machine):
     assert_listed(begun.run(*wanted(machine, "all")), "groups")
+
+
+@pytest.mark.parametrize("machine", WITH_IOMMU)
+def test_series_tells_reasons(begun, machine):
+    assert_reasons(begun.run(*wanted(machine, "all")))
 
 
 @pytest.mark.parametrize("machine", WITH_IOMMU)

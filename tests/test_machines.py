@@ -9,7 +9,7 @@ import re
 
 import guest
 import pytest
-from boots import assert_partition, assert_passed
+from boots import assert_partition, assert_passed, assert_reasons
 
 # What runs on each, in this order: hot_add leaves what it added for groups to list.
 PROGRAMS = {
@@ -182,6 +182,11 @@ def test_stock_loses_what_a_port_without_driver_joins(begun):
 @pytest.mark.parametrize("machine", PROGRAMS)
 def test_series_partition(begun, machine):
     assert_partition(begun.run(*full(machine, "all")), "groups")
+
+
+@pytest.mark.parametrize("machine", PROGRAMS)
+def test_series_tells_reasons(begun, machine):
+    assert_reasons(begun.run(*full(machine, "all")))
 
 
 @pytest.mark.parametrize("machine", PROGRAMS)

@@ -7,6 +7,9 @@
  *	# data: ungrouped 0000:00:06.0
  *	# data: group 0 PNP0103:00
  *	# data: directory 4
+ *	# data: reason 3 single-function 0000:00:05.0
+ *
+ * The last with what is rooted where, if the kernel tells; "none" for no anchor.
  */
 #define _GNU_SOURCE
 #include "ktap.h"
@@ -27,6 +30,17 @@ static void list_others(const char *group)
 		if (device[0] != '.' && access(path, F_OK))
 			data("group %s %s", group, device);
 	}
+}
+
+static void tell_reason(const char *group)
+{
+	char reason[32], anchor[NAME_MAX + 1];
+
+	if (read_line(reason, sizeof(reason), GROUPS "/%s/reason", group) < 0)
+		return;
+	if (link_target(anchor, sizeof(anchor), GROUPS "/%s/anchor", group))
+		strcpy(anchor, "none");
+	data("reason %s %s %s", group, reason, anchor);
 }
 
 int main(void)
@@ -53,9 +67,12 @@ int main(void)
 	groups = scandir(GROUPS, &entries, NULL, alphasort) - 2 /* . and .. */;
 	if (ok(groups >= 0, GROUPS " is there"))
 		data("directory %d", groups);
-	for (int i = 0; i < groups + 2; i++)
-		if (entries[i]->d_name[0] != '.')
-			list_others(entries[i]->d_name);
+	for (int i = 0; i < groups + 2; i++) {
+		if (entries[i]->d_name[0] == '.')
+			continue;
+		list_others(entries[i]->d_name);
+		tell_reason(entries[i]->d_name);
+	}
 
 	return ktap_status();
 }

@@ -9,47 +9,14 @@
  * listener has looked.
  */
 #define _GNU_SOURCE
-#include <linux/netlink.h>
-#include <sched.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "ktap.h"
 #include "pci_sysfs.h"
+#include "uevent_listener.h"
 
 #define ROUNDS 100
-
-static int uevent_socket(void)
-{
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = 1 };
-	int size = 1 << 20, listener;
-
-	listener = socket(AF_NETLINK, SOCK_DGRAM | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
-	if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)))
-		bail("no socket for uevents: %s", strerror(errno));
-	setsockopt(listener, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	return listener;
-}
-
-static void run_on_cpu(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		bail("needs two processors");
-}
-
-/* "add@/devices/pci0000:00/0000:00:06.0" is an "add" of "/0000:00:06.0" */
-static bool is_event(const char *event, const char *action, const char *suffix)
-{
-	size_t length = strlen(event);
-
-	return !strncmp(event, action, strlen(action)) && event[strlen(action)] == '@' &&
-	       length >= strlen(suffix) && !strcmp(event + length - strlen(suffix), suffix);
-}
 
 static int looked[2];
 
