@@ -17,11 +17,11 @@ PATCHES = sorted((TOP / "patches").glob("*.patch"))
 STAGES = list(range(1, len(PATCHES) + 1))
 
 # What 6.12 does as well as the series, and what only the series does.
-OLD = ["groups", "dma", "abi"]
+OLD = ["groups", "tool", "dma", "abi"]
 NEW = [*OLD, "removal_log"]
 # What depends least on the machine and takes longest; of the series only.
 ON_TWO_MACHINES = ["uevents"]
-WITHOUT_IOMMU = ["groups", "dma", "noiommu"]
+WITHOUT_IOMMU = ["groups", "tool", "dma", "noiommu"]
 SHORT = ["groups", "dma"]
 
 

@@ -13,14 +13,14 @@ from boots import assert_partition, assert_passed, assert_reasons
 
 # What runs on each, in this order: hot_add leaves what it added for groups to list.
 PROGRAMS = {
-    "intel-fabric": ["groups", "rescan"],
-    "amd-fabric": ["groups", "rescan"],
-    "intel-ports": ["groups", "late_conflict", "rescan"],
-    "amd-ports": ["groups", "late_conflict", "rescan"],
-    "intel-late": ["virtual_functions", "hot_add", "groups"],
-    "amd-late": ["virtual_functions", "hot_add", "groups"],
-    "amd-acpi": ["groups"],
-    "virtio": ["groups"],
+    "intel-fabric": ["groups", "tool", "rescan"],
+    "amd-fabric": ["groups", "tool", "rescan"],
+    "intel-ports": ["groups", "tool", "late_conflict", "rescan"],
+    "amd-ports": ["groups", "tool", "late_conflict", "rescan"],
+    "intel-late": ["virtual_functions", "hot_add", "groups", "tool"],
+    "amd-late": ["virtual_functions", "hot_add", "groups", "tool"],
+    "amd-acpi": ["groups", "tool"],
+    "virtio": ["groups", "tool"],
 }
 VIRTUAL_FUNCTIONS = {"many": (127, 0), "few": (0, 3)}
 TWINS = ["fabric", "ports", "late"]
@@ -84,7 +84,7 @@ def full(machine, stage, append=()):
 
 
 def short(machine, stage, append, limits=LIMITS):
-    programs = [name for name in PROGRAMS[machine] if name in ("groups", "hot_add")]
+    programs = [name for name in PROGRAMS[machine] if name in ("groups", "hot_add", "tool")]
     return machine, stage, programs, append, limits
 
 
