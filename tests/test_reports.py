@@ -39,7 +39,7 @@ FABRIC_LACKS = {
     "below-open-1": ("open-port", "capability"),
     "chip-1": ("chip-1", "capability"),
     "express-bridge": ("-", "-"),
-    "behind-express-bridge-1": ("-", "-"),
+    "below-express-bridge": ("-", "-"),
 }
 PORTS_LACK = {
     "none-port-1": ("none-port-1", "capability"),
@@ -135,9 +135,9 @@ def test_lines_tell_requester_ids(begun, machine):
     """Behind a PCIe to PCI bridge requests have the number of its secondary bus."""
     run = begun.run(*lines_of(machine))
     address = {name: address for address, name in run.addresses.items()}
-    behind = address["behind-express-bridge-1"]
+    behind = address["below-express-bridge"]
     lines = members(run)
-    assert lines["behind-express-bridge-1"][1] == f"{behind},{behind[:8]}00.0"
+    assert lines["below-express-bridge"][1] == f"{behind},{behind[:8]}00.0"
     assert lines["below-switch-1"][1] == address["below-switch-1"]
 
 
