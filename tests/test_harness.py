@@ -201,8 +201,12 @@ def test_the_states_are_told_apart(tmp_path, state, how):
     assert (run.reasons == []) == (state == "pass")
 
 
-@pytest.mark.parametrize("machine", guest.machines())
-@pytest.mark.parametrize("kind", ["groups", "strict", "stock"])
+# 6.12 does not boot on it, so it has no answer.
+WITHOUT_ANSWER = ("amd-bypass", "stock")
+EXPECTED = [(machine, kind) for machine in guest.machines() for kind in ("groups", "strict", "stock")]
+
+
+@pytest.mark.parametrize("machine, kind", [pair for pair in EXPECTED if pair != WITHOUT_ANSWER])
 def test_an_expected_partition_names_every_device_once(machine, kind):
     text = guest.config_of(machine).read_text()
     devices = {line.split('"')[1] for line in text.splitlines() if line.startswith("[device ")}
