@@ -4,67 +4,10 @@
  * QEMU's edu device does the DMA.
  */
 #define _GNU_SOURCE
-#include "vfio_checks.h"
+#include "vfio_ways.h"
 
 #define OWNERSHIP_CHECKS	26
 #define VIABILITY_CHECKS	3
-
-static int map_page(const struct io_space *space, void *memory, uint64_t iova, bool writable)
-{
-	struct iommu_ioas_map map = {
-		.size = sizeof(map),
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
-			 (writable ? IOMMU_IOAS_MAP_WRITEABLE : 0),
-		.ioas_id = space->ioas,
-		.user_va = (uintptr_t)memory,
-		.length = PAGE,
-		.iova = iova,
-	};
-
-	return ioctl(space->fd, IOMMU_IOAS_MAP, &map);
-}
-
-static int unmap_page(const struct io_space *space, uint64_t iova)
-{
-	struct iommu_ioas_unmap unmap = {
-		.size = sizeof(unmap),
-		.ioas_id = space->ioas,
-		.iova = iova,
-		.length = PAGE,
-	};
-
-	return ioctl(space->fd, IOMMU_IOAS_UNMAP, &unmap);
-}
-
-static int allocate_ioas(int iommufd, uint32_t *ioas)
-{
-	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
-	int error = ioctl(iommufd, IOMMU_IOAS_ALLOC, &alloc);
-
-	*ioas = alloc.out_ioas_id;
-	return error;
-}
-
-static int destroy(int iommufd, uint32_t id)
-{
-	struct iommu_destroy destroy = { .size = sizeof(destroy), .id = id };
-
-	return ioctl(iommufd, IOMMU_DESTROY, &destroy);
-}
-
-static int attach(int device, uint32_t id)
-{
-	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach), .pt_id = id };
-
-	return ioctl(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
-}
-
-static int detach(int device)
-{
-	struct vfio_device_detach_iommufd_pt detach = { .argsz = sizeof(detach) };
-
-	return ioctl(device, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach);
-}
 
 static int device_info(int device)
 {
@@ -77,7 +20,7 @@ static void check_ownership(const char *function)
 {
 	char before[32], now[32];
 	int group = pci_group(function);
-	struct io_space space = { .map = map_page, .unmap = unmap_page };
+	struct io_space space = { .map = map_ioas, .unmap = unmap_ioas };
 	int device, second, other_iommufd, result;
 	struct edu edu = { 0 };
 
@@ -168,7 +111,7 @@ int main(void)
 	ktap_plan(OWNERSHIP_CHECKS + DMA_CHECKS + VIABILITY_CHECKS);
 	if (!function)
 		bail("this machine has no edu device (%x:%x)", EDU_VENDOR, EDU_DEVICE);
-	if (pci_group(function) < 0)
+	if (group_of_bound(function) < 0)
 		bail("%s is in no IOMMU group", function);
 	check_ownership(function);
 	check_viability();

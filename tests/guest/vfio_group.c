@@ -4,16 +4,11 @@
  * QEMU's edu device does the DMA.
  */
 #define _GNU_SOURCE
-#include "vfio_checks.h"
+#include "vfio_ways.h"
 
 #define OWNERSHIP_CHECKS	26
 #define RESET_CHECKS		3
 #define VIABILITY_CHECKS	6
-
-static int open_container(void)
-{
-	return open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-}
 
 static bool group_status(int group, uint32_t wanted)
 {
@@ -26,61 +21,6 @@ static bool group_status(int group, uint32_t wanted)
 	if (status.flags != wanted)
 		diag("group flags are %#x, wanted %#x", status.flags, wanted);
 	return status.flags == wanted;
-}
-
-static int map_page(const struct io_space *space, void *memory, uint64_t iova, bool writable)
-{
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ | (writable ? VFIO_DMA_MAP_FLAG_WRITE : 0),
-		.vaddr = (uintptr_t)memory,
-		.iova = iova,
-		.size = PAGE,
-	};
-
-	return ioctl(space->fd, VFIO_IOMMU_MAP_DMA, &map);
-}
-
-static int unmap_page(const struct io_space *space, uint64_t iova)
-{
-	struct vfio_iommu_type1_dma_unmap unmap = {
-		.argsz = sizeof(unmap),
-		.iova = iova,
-		.size = PAGE,
-	};
-	int error = ioctl(space->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
-
-	if (!error && unmap.size != PAGE) {
-		errno = ENOENT;
-		error = -1;
-	}
-	return error;
-}
-
-/* A function of which this process is the owner. */
-struct assignment {
-	int container;
-	int group;
-	int device;
-};
-
-static bool assign(struct assignment *assignment, const char *function)
-{
-	assignment->device = -1;
-	assignment->group = open_group(pci_group(function));
-	assignment->container = open_container();
-	if (ioctl(assignment->group, VFIO_GROUP_SET_CONTAINER, &assignment->container) ||
-	    ioctl(assignment->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
-		return false;
-	assignment->device = ioctl(assignment->group, VFIO_GROUP_GET_DEVICE_FD, function);
-	return assignment->device >= 0;
-}
-
-static void release(struct assignment *assignment)
-{
-	close(assignment->device);
-	close(assignment->group);
-	close(assignment->container);
 }
 
 static bool can_be_reset(int device)
@@ -117,7 +57,7 @@ static void check_ownership(const char *function)
 {
 	char before[32], now[32];
 	int group_number = pci_group(function);
-	struct io_space space = { .map = map_page, .unmap = unmap_page };
+	struct io_space space = { .map = map_type1, .unmap = unmap_type1 };
 	struct assignment again;
 	int group, container, device, result;
 	struct edu edu = { 0 };
@@ -292,7 +232,7 @@ int main(void)
 	ktap_plan(OWNERSHIP_CHECKS + DMA_CHECKS + RESET_CHECKS + VIABILITY_CHECKS);
 	if (!function)
 		bail("this machine has no edu device (%x:%x)", EDU_VENDOR, EDU_DEVICE);
-	if (pci_group(function) < 0)
+	if (group_of_bound(function) < 0)
 		bail("%s is in no IOMMU group", function);
 	check_ownership(function);
 	check_reset_of_nvme();
