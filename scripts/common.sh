@@ -18,3 +18,14 @@ die() {
 need() {
 	command -v "$1" >/dev/null || die "$1 is missing: install the package $2 (scripts/setup does)"
 }
+
+# set_architecture NAME: what the kernel calls it, and the prefix of its compiler
+set_architecture() {
+	case $1 in
+	x86_64) kernel_arch=x86 cross='' ;;
+	arm64) kernel_arch=arm64 cross=aarch64-linux-gnu- ;;
+	powerpc64) kernel_arch=powerpc cross=powerpc64le-linux-gnu- ;;
+	*) die "there is no architecture '$1'; there are: x86_64 arm64 powerpc64" ;;
+	esac
+	need "${cross}gcc" "gcc${cross:+-${cross%-}}"
+}

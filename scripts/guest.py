@@ -18,13 +18,11 @@ import verdict
 
 TOP = Path(__file__).resolve().parent.parent
 CONFIGS = TOP / "qemu-configs"
-QEMU = "qemu-system-x86_64"
 QUIET_QEMU = ["-no-user-config", "-nodefaults", "-display", "none", "-qmp", "stdio"]
 # An emulated timer on a busy host is too slow for the check that the kernel makes of it.
 # A scan of a whole machine takes more than RCU's 21 s when the host is busy with others.
 KERNEL_WORDS = [
-    "console=ttyS0,115200", "ignore_loglevel", "panic=-1", "oops=panic", "no_timer_check",
-    "rcupdate.rcu_cpu_stall_timeout=120",
+    "ignore_loglevel", "panic=-1", "oops=panic", "no_timer_check", "rcupdate.rcu_cpu_stall_timeout=120",
 ]  # fmt: skip
 
 # All processors of a guest share a thread of the host: as fast with two guests at a time.  With
@@ -33,7 +31,7 @@ IN_TURN = "tcg,thread=single"
 # For what only two processors at the same moment can show.
 AT_ONCE = "tcg,thread=multi"
 
-# What a q35 has without its file naming it, by PCI class.
+# What a machine has without its file naming it, by PCI class; a q35 has all of them.
 BUILT_IN = {
     0x0106: "sata",
     0x0600: "host-bridge",
@@ -43,8 +41,42 @@ BUILT_IN = {
 }
 
 
+
 class Unusable(Exception):
     """The caller asked for something that cannot be done; the text says what can."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What differs between machines of different processors.  A {} is the file of the results."""
+
+    name: str
+    qemu: str
+    package: str
+    image: str
+    words: tuple
+    results: tuple
+    options: tuple = ()
+    built_in: tuple = ()
+
+
+SERIAL = ("-serial", "file:{}")
+X86_64 = Architecture(
+    "x86_64", "qemu-system-x86_64", "qemu-system-x86", "bzImage", ("console=ttyS0,115200",), SERIAL,
+    built_in=tuple(BUILT_IN.values()),
+)  # fmt: skip
+# By the type of the machine.  virt has one serial port only, and a processor of 32 bits.
+ARCHITECTURES = {
+    "q35": X86_64,
+    "virt": Architecture(
+        "arm64", "qemu-system-aarch64", "qemu-system-arm", "Image", ("console=ttyAMA0", "results=hvc0"),
+        ("-chardev", "file,id=results,path={}", "-device", "virtio-serial-device", "-device", "virtconsole,chardev=results"),
+        ("-cpu", "cortex-a57"), ("host-bridge",),
+    ),
+    "pseries": Architecture(
+        "powerpc64", "qemu-system-ppc64", "qemu-system-ppc", "vmlinux", ("console=hvc0", "results=hvc1"), SERIAL
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,7 +113,7 @@ class Run:
     result: verdict.Result = field(default_factory=verdict.Result)
     console: str = ""
     addresses: dict = field(default_factory=dict)
-    asked: int = 0
+    served: int = 0
     refusals: list = field(default_factory=list)
 
     def numbered_groups(self):
@@ -141,6 +173,11 @@ def config_of(machine):
     return path
 
 
+def architecture_of(machine):
+    found = re.search(r'^\[machine\]\n  type = "(.*)"$', config_of(machine).read_text(), re.MULTILINE)
+    return ARCHITECTURES[found[1]] if found else X86_64
+
+
 def words_of(machine):
     """What the machine's file adds to the kernel command line."""
     found = re.findall(r"^# append: (.*)$", config_of(machine).read_text(), re.MULTILINE)
@@ -174,50 +211,57 @@ def read_reasons(path):
 
 def obstacle(machine):
     """Why this QEMU cannot build the machine, in QEMU's words; None when it can."""
-    if shutil.which(QEMU) is None:
-        raise Unusable(f"{QEMU} is missing; install the Debian package qemu-system-x86")
-    command = [QEMU, "-accel", IN_TURN, *QUIET_QEMU, "-readconfig", str(config_of(machine)), "-S"]
+    architecture = architecture_of(machine)
+    qemu = architecture.qemu
+    if shutil.which(qemu) is None:
+        raise Unusable(f"{qemu} is missing; install the Debian package {architecture.package}")
+    command = [qemu, *architecture.options, "-accel", IN_TURN, *QUIET_QEMU, "-readconfig", str(config_of(machine)), "-S"]
     quit_at_once = '{"execute": "qmp_capabilities"}\n{"execute": "quit"}\n'
     try:
         probe = subprocess.run(command, input=quit_at_once, capture_output=True, text=True, timeout=30)
     except subprocess.TimeoutExpired:
-        return f"{QEMU} does not answer its monitor"
+        return f"{qemu} does not answer its monitor"
     if probe.returncode == 0:
         return None
-    return (probe.stderr.strip().splitlines() or [f"{QEMU} ends with status {probe.returncode}"])[-1]
+    return (probe.stderr.strip().splitlines() or [f"{qemu} ends with status {probe.returncode}"])[-1]
 
 
 def programs():
     """What a guest can run as a test: each program of tests/guest."""
-    return sorted(path.stem for path in (TOP / "tests" / "guest").iterdir() if path.suffix in (".c", ".sh"))
+    sources = (TOP / "tests" / "guest").iterdir()
+    return sorted(path.stem for path in sources if path.suffix in (".c", ".sh") and path.stem != "init")
 
 
-def initramfs():
-    made = subprocess.run([TOP / "scripts" / "mkinitramfs"], capture_output=True, text=True)
+def initramfs(architecture=X86_64, maker="mkinitramfs"):
+    command = [TOP / "scripts" / maker, *(["--arch", architecture.name] if architecture is not X86_64 else [])]
+    made = subprocess.run(command, capture_output=True, text=True)
     if made.returncode:
-        raise Unusable(f"scripts/mkinitramfs failed: {made.stderr.strip()}")
+        raise Unusable(f"scripts/{maker} failed: {made.stderr.strip()}")
     return Path(made.stdout.splitlines()[-1])
 
 
-def image_in(kernel):
-    image = Path(kernel) / "bzImage"
+def image_in(kernel, architecture=X86_64):
+    image = Path(kernel) / architecture.image
     if not image.is_file():
-        raise Unusable(f"no bzImage in {kernel}; give the directory that scripts/build prints")
+        raise Unusable(f"no {architecture.image} in {kernel}; give the directory that scripts/build prints")
     return image.resolve()
 
 
 def release_of(image):
-    """The version that a bzImage carries in its header (Documentation/arch/x86/boot.rst)."""
+    """The version in the header of a bzImage (Documentation/arch/x86/boot.rst), or in the kernel's text."""
+    if image.name != "bzImage":
+        return re.search(rb"Linux version (\S+) ", image.read_bytes())[1].decode()
     with open(image, "rb") as file:
         file.seek(0x20E)
         file.seek(int.from_bytes(file.read(2), "little") + 0x200)
         return file.read(200).partition(b"\0")[0].decode()
 
 
-def boot(machine, kernel, tests, append=(), limits=Limits(), more_qemu=(), accel=IN_TURN):
+def boot(machine, kernel, tests, append=(), limits=Limits(), more_qemu=(), accel=IN_TURN, maker="mkinitramfs"):
     """Boots, waits for the end, judges; everything is kept in the run's folder."""
     config = config_of(machine)
-    image = image_in(kernel)
+    architecture = architecture_of(machine)
+    image = image_in(kernel, architecture)
     runs = TOP / "build" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=time.strftime(f"{machine}-%Y%m%d-%H%M%S-"), dir=runs))
@@ -229,15 +273,15 @@ def boot(machine, kernel, tests, append=(), limits=Limits(), more_qemu=(), accel
         _keep(run)
         return run
 
-    words = [*KERNEL_WORDS, *words_of(machine), "tests=" + ",".join(tests), *append]
+    words = [*architecture.words, *KERNEL_WORDS, *words_of(machine), "tests=" + ",".join(tests), *append]
     command = [
-        QEMU, "-accel", accel, *QUIET_QEMU, "-no-reboot", "-no-shutdown",
+        architecture.qemu, *architecture.options, "-accel", accel, *QUIET_QEMU, "-no-reboot", "-no-shutdown",
         "-readconfig", str(config), *more_qemu,
-        "-kernel", str(image), "-initrd", str(initramfs()), "-append", " ".join(words),
+        "-kernel", str(image), "-initrd", str(initramfs(architecture, maker)), "-append", " ".join(words),
         "-serial", f"file:{folder / 'console.log'}",
-        "-serial", f"file:{folder / 'result.ktap'}",
+        *(option.format(folder / "result.ktap") for option in architecture.results),
     ]  # fmt: skip
-    qemu_version = subprocess.run([QEMU, "--version"], capture_output=True, text=True).stdout
+    qemu_version = subprocess.run([architecture.qemu, "--version"], capture_output=True, text=True).stdout
     (folder / "command").write_text(shlex.join(command) + "\n")
     (folder / "versions").write_text(f"kernel {release_of(image)}\n{qemu_version.splitlines()[0]}\n")
 
@@ -317,8 +361,7 @@ def _attend(monitor, run, limits):
             _serve(monitor, run)
         # Firmware has given the buses their numbers by now, and the guest those that came later.
         if ended or (sizes[1] and not run.addresses):
-            for bus in monitor.execute("query-pci"):
-                run.addresses.update(_names(bus["devices"]))
+            run.addresses.update(_names_below_host_bridges(monitor.execute("query-pci")))
         if ended:
             return ended["reason"]
         now = time.monotonic()
@@ -346,27 +389,41 @@ def _keep_processors(monitor, run):
     (run.folder / "processors").write_text("\n".join(texts))
 
 
-REQUEST = re.compile(r"^ *# host: (\S+) (\{.*\})\n", re.MULTILINE)
+REQUEST = re.compile(r" *# host: (\S+) (\{.*\})\r?\n")
 
 
 def _serve(monitor, run):
     """Does what the guest has asked for by now (tests/guest/host.h)."""
-    report = (run.folder / "result.ktap").read_text(errors="replace")
-    for command, arguments in REQUEST.findall(report)[run.asked :]:
-        run.asked += 1
-        try:
-            monitor.execute(command, **json.loads(arguments))
-        except (RuntimeError, ValueError) as error:
-            run.refusals.append(f"{error}, asked for {arguments}")
+    with open(run.folder / "result.ktap", errors="replace", newline="\n") as report:
+        report.seek(run.served)
+        while (line := report.readline()).endswith("\n"):
+            run.served = report.tell()
+            asked = REQUEST.fullmatch(line)
+            if not asked:
+                continue
+            command, arguments = asked.groups()
+            try:
+                monitor.execute(command, **json.loads(arguments))
+            except (RuntimeError, ValueError) as error:
+                run.refusals.append(f"{error}, asked for {arguments}")
 
 
-def _names(devices):
-    """Address -> name for the devices of a query-pci answer and all behind them."""
+def _names_below_host_bridges(buses):
+    """Address -> name.  Each host bridge with a bus 0 has a domain; QEMU tells the last one first."""
+    names, domains = {}, sum(bus["bus"] == 0 for bus in buses)
+    for bus in buses:
+        domains -= bus["bus"] == 0
+        names.update(_names(bus["devices"], domains if bus["bus"] == 0 else 0))
+    return names
+
+
+def _names(devices, domain):
+    """Address -> name for the devices of a bus in a query-pci answer and all behind them."""
     names = {}
     for device in devices:
-        address = f"0000:{device['bus']:02x}:{device['slot']:02x}.{device['function']}"
+        address = f"{domain:04x}:{device['bus']:02x}:{device['slot']:02x}.{device['function']}"
         names[address] = device["qdev_id"] or BUILT_IN.get(device["class_info"]["class"], address)
-        names.update(_names(device.get("pci_bridge", {}).get("devices", [])))
+        names.update(_names(device.get("pci_bridge", {}).get("devices", []), domain))
     return names
 
 

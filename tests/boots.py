@@ -22,23 +22,29 @@ class Boots:
         self.kernels = {}
         self.begun = {}
 
-    def kernel(self, stage):
+    def kernel(self, stage, flavour="guest", arch="x86_64"):
         """The directory of the first patches, of `all' or of `stock'."""
+        key = stage, flavour, arch
         with self.building:
-            if stage not in self.kernels:
-                built = subprocess.run([TOP / "scripts" / "build", str(stage)], stdout=subprocess.PIPE, text=True)
-                assert built.returncode == 0, f"scripts/build {stage} failed"
-                self.kernels[stage] = built.stdout.splitlines()[-1]
-        return self.kernels[stage]
+            if key not in self.kernels:
+                command = [TOP / "scripts" / "build", "--flavour", flavour, "--arch", arch, str(stage)]
+                built = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+                assert built.returncode == 0, f"{' '.join(map(str, command))} failed"
+                self.kernels[key] = built.stdout.splitlines()[-1]
+        return self.kernels[key]
 
-    def begin(self, machine, stage, programs, append=(), limits=guest.Limits(), accel=guest.IN_TURN):
-        key = (machine, stage, *programs, *append)
+    def begin(
+        self, machine, stage, programs, append=(), limits=guest.Limits(), accel=guest.IN_TURN, flavour="guest", **how
+    ):
+        """HOW is more that guest.boot() wants to know."""
+        key = (machine, stage, flavour, *programs, *append)
         if key not in self.begun:
-            self.begun[key] = self.pool.submit(self._boot, machine, stage, programs, append, limits, accel)
+            self.begun[key] = self.pool.submit(self._boot, machine, stage, flavour, programs, append, limits, {"accel": accel, **how})
         return self.begun[key]
 
-    def _boot(self, machine, stage, programs, append, limits, accel):
-        return guest.boot(machine, self.kernel(stage), programs, append, limits, accel=accel)
+    def _boot(self, machine, stage, flavour, programs, append, limits, how):
+        kernel = self.kernel(stage, flavour, guest.architecture_of(machine).name)
+        return guest.boot(machine, kernel, programs, append, limits, **how)
 
     def run(self, *arguments, **named):
         run = self.begin(*arguments, **named).result()

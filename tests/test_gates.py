@@ -29,7 +29,7 @@ def test_patch(number):
     passes(str(number))
 
 
-LONG = {"iommu-api-off-vmlinux"}
+LONG = {"iommu-api-off-vmlinux", "clang-oldest", *check_patch.USERS}
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,35 @@ def test_gate_sees_what_does_not_compile(tree, tmp_path):
         check_patch.gate_build(faulty_patch(tree, tmp_path, IOMMU_C, "\nint iommu_fault(\n"))
 
 
+# Whoever includes the header has it and does not use it.
+FAULTY_HEADER = "\nstatic int iommu_fault(void)\n{\n\treturn 0;\n}\n"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", check_patch.USERS)
+def test_gate_of_users_sees_a_fault(tree, tmp_path, name):
+    patch = faulty_patch(tree, tmp_path, IOMMU_H, FAULTY_HEADER)
+    kernel, objects, _ = check_patch.USERS[name]
+    user = next(path for path in objects if path.startswith(("arch/", "drivers/vhost/")))
+    with pytest.raises(check_patch.Failed, match="iommu_fault. defined but not used"):
+        check_patch.compare_kernels(kernel, patch.before, patch.commit, [user])
+
+
+@pytest.mark.full
+def test_gate_of_users_sees_an_empty_configuration(tree):
+    """It compiles the objects that are named, but no driver."""
+    kernel, objects, drivers = check_patch.USERS["s390x"]
+    empty = check_patch.Users(kernel._replace(name="s390x-empty", target="allnoconfig", fragments=[]), [], drivers)
+    with pytest.raises(check_patch.Failed, match="not compiled: drivers/iommu/iommufd/device.o"):
+        check_patch.compare_users(empty, "base", "base")
+
+
+def test_gate_names_the_package_of_a_missing_compiler():
+    kernel = check_patch.everything("vax", check_patch.cross("vax", "vax-linux-gnu-"))
+    with pytest.raises(check_patch.Failed, match="install the package gcc-vax-linux-gnu "):
+        check_patch.compare_kernels(kernel, "base", "base", [])
+
+
 def test_gate_sees_a_patch_that_needs_fuzz(tree, tmp_path):
     patch = faulty_patch(tree, tmp_path, IOMMU_C, "\n/* the end */\n")
     lines = patch.path.read_text().splitlines(keepends=True)
@@ -116,8 +145,8 @@ def test_gate_sees_a_patch_unlike_its_commit(tree, tmp_path):
 
 
 def test_gate_sees_a_file_without_owner(tree):
-    assert check_patch.without_iommu_owner({"lib/sort.c": True, IOMMU_C: True}) == ["lib/sort.c"]
-    assert check_patch.without_iommu_owner({"drivers/pci/search.c": False}) == []
+    assert check_patch.without_iommu_owner(["lib/sort.c", IOMMU_C]) == ["lib/sort.c"]
+    assert check_patch.without_iommu_owner(["drivers/pci/search.c", "include/linux/kobject_uevent.h"]) == []
 
 
 def test_moved_lines_are_no_new_finding():

@@ -88,7 +88,12 @@ def short(machine, stage, append, limits=LIMITS):
     return machine, stage, programs, append, limits
 
 
+def bound_late():
+    return "virtio", "all", ["late_bound"], ["initcall_blacklist=nvme_init"]
+
+
 def begin(boots, with_full):
+    boots.begin(*bound_late())
     for machine in PROGRAMS:
         boots.begin(*full(machine, "all"))
         if with_full or machine not in LONG:
@@ -119,10 +124,12 @@ def virtual_functions(run):
 
 
 def test_no_machine_is_left_out():
+    from test_arches import ARCHES
+    from test_bad_input import UNPLUGGED
     from test_boots import MACHINES
     from test_reports import BYPASSED
 
-    assert sorted([*PROGRAMS, *MACHINES, *BYPASSED]) == guest.machines()
+    assert sorted([*PROGRAMS, *MACHINES, *BYPASSED, *UNPLUGGED, *ARCHES]) == guest.machines()
 
 
 @pytest.mark.parametrize("kind", TWINS)
@@ -225,3 +232,7 @@ def test_series_keeps_what_a_port_without_driver_joins(begun):
     ports = {name for group in expected.groups for name in group if not name.startswith(("below-", "function-"))}
     groups = frozenset(group - ports for group in expected.groups if group - ports)
     assert run.partition() == guest.Partition(groups, expected.ungrouped | ports)
+
+
+def test_what_is_bound_late_joins_those_that_live(begun):
+    assert_passed(begun.run(*bound_late()))

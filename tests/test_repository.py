@@ -350,7 +350,7 @@ def test_every_file_has_its_licence():
 
 
 def test_shellcheck():
-    scripts = [path for path in own_files() if re.match(r"#!/bin/sh|.*\n# shellcheck shell=sh", path.read_text())]
+    scripts = [path for path in own_files() if re.match(r"#!/bin/(ba)?sh|.*\n# shellcheck shell=(ba)?sh", path.read_text())]
     assert {"setup", "get-tree", "import", "export", "build", "demo", "run"} <= {path.name for path in scripts}
     must("shellcheck", "-x", *[path.relative_to(TOP) for path in scripts], cwd=TOP)
 

@@ -22,6 +22,7 @@ EXPECTED = {
     "amd": (NOT_REMAPPED, AMD_SKIPS),
     "amd-intremap": (REMAPPED, AMD_SKIPS),
     "amd-pt": (NOT_REMAPPED, AMD_SKIPS),
+    "virtio": (NOT_REMAPPED, {NO_RESET}),
 }
 # The last shows that the disk works after it was given away and back.
 WITH_IOMMU = ["vfio_group", "vfio_cdev", "dma"]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Writes a pattern to the NVMe disk past the page cache, reads it back into other
+ * Writes a pattern to the first NVMe disk past the page cache, reads it back into other
  * memory and compares.  Tells the host of what type the domain is that the disk used:
  *
  *	# data: disk DMA-FQ
@@ -14,12 +14,26 @@
 #define LENGTH (4 << 20)
 #define CHUNK (128 << 10)
 
-static int open_disk(void)
+/* The disk of a controller, which has its number in the order in which controllers came. */
+static int open_disk(const char *function)
 {
+	char controllers[PATH_MAX], path[PATH_MAX];
+
+	snprintf(controllers, sizeof(controllers), PCI_DEVICES "/%s/nvme", function);
 	/* Probed in the background. */
 	for (int tries = 0; tries < 100; tries++) {
-		int disk = open("/dev/nvme0n1", O_RDWR | O_DIRECT);
+		DIR *directory = opendir(controllers);
+		struct dirent *entry;
+		int disk = -1;
 
+		while (directory && (entry = readdir(directory))) {
+			if (entry->d_name[0] == '.')
+				continue;
+			snprintf(path, sizeof(path), "/dev/%sn1", entry->d_name);
+			disk = open(path, O_RDWR | O_DIRECT);
+		}
+		if (directory)
+			closedir(directory);
 		if (disk >= 0)
 			return disk;
 		usleep(100 * 1000);
@@ -50,12 +64,11 @@ static ssize_t read_at(int disk, char *buffer, off_t at)
 	return pread(disk, buffer, CHUNK, at);
 }
 
-static void report_type(void)
+static void report_type(const char *function)
 {
-	char *function = pci_find_class(0x010802);
 	char type[64];
 
-	if (!function || pci_group(function) < 0)
+	if (pci_group(function) < 0)
 		data("disk ungrouped");
 	else if (read_line(type, sizeof(type), GROUPS "/%d/type", pci_group(function)) > 0)
 		data("disk %s", type);
@@ -63,11 +76,13 @@ static void report_type(void)
 
 int main(void)
 {
-	char *written, *read;
+	char *function = pci_find_class(0x010802), *written, *read;
 	int disk;
 
 	ktap_plan(4);
-	report_type();
+	if (!function)
+		bail("no NVMe controller in this machine");
+	report_type(function);
 
 	if (posix_memalign((void **)&written, 4096, LENGTH) ||
 	    posix_memalign((void **)&read, 4096, LENGTH))
@@ -77,7 +92,7 @@ int main(void)
 		written[i] = random();
 	memset(read, 0, LENGTH);
 
-	disk = open_disk();
+	disk = open_disk(function);
 	if (!ok(disk >= 0, "the disk is there"))
 		return 1;
 	ok(moved(write_at, disk, written), "the disk takes the pattern");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * QEMU's teaching device (docs/specs/edu) through a VFIO device descriptor: a
- * DMA engine with a buffer of its own.  It reaches addresses of 28 bits.
+ * DMA engine with a buffer of its own.  It reaches addresses of 28 bits, or
+ * what its property dma_mask says, where that would end below all memory.
  */
 #ifndef EDU_H
 #define EDU_H
@@ -19,7 +20,11 @@
 
 #define EDU_VENDOR	0x1234
 #define EDU_DEVICE	0x11e8
+#ifdef __aarch64__
+#define EDU_REACH	(1ULL << 32)
+#else
 #define EDU_REACH	(1ULL << 28)
+#endif
 /* The device model aborts QEMU when a copy touches the buffer's last byte. */
 #define EDU_LONGEST	4095
 
