@@ -9,6 +9,7 @@
  * core may fail.  fail_nth=N of the command line: only every Nth allocation.
  */
 #define _GNU_SOURCE
+#include "command_line.h"
 #include "groups_state.h"
 #include "vfio_checks.h"
 
@@ -16,17 +17,7 @@
 #define LIMIT	5000
 
 static int nth_file;
-static int step = 1;
-
-static void find_step(void)
-{
-	char line[2048], *word;
-
-	read_line(line, sizeof(line), "/proc/cmdline");
-	word = strstr(line, " fail_nth=");
-	if (word)
-		step = atoi(word + strlen(" fail_nth="));
-}
+static int step;
 
 static void set_nth(int nth)
 {
@@ -401,7 +392,7 @@ int main(void)
 	int group;
 
 	ktap_plan(2 * 3 + 6 * 4 + 1);
-	find_step();
+	step = number_on_command_line("fail_nth", 1);
 	if (!edu || pci_group(edu) < 0)
 		bail("needs an edu device in a group");
 	if (!find_shared_group(&shared))

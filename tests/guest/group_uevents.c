@@ -9,22 +9,13 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "command_line.h"
 #include "ktap.h"
 #include "pci_sysfs.h"
 #include "uevent_listener.h"
 
 /* How often each device goes and comes; group_uevents=N of the command line */
-static int rounds = 50;
-
-static void find_rounds(void)
-{
-	char line[2048], *word;
-
-	read_line(line, sizeof(line), "/proc/cmdline");
-	word = strstr(line, " group_uevents=");
-	if (word)
-		rounds = atoi(word + strlen(" group_uevents="));
-}
+static int rounds;
 
 static int seen[2];
 static const char *device;
@@ -199,7 +190,7 @@ int main(void)
 	char *edu = pci_find(0x1234, 0x11e8);
 
 	ktap_plan(5);
-	find_rounds();
+	rounds = number_on_command_line("group_uevents", 50);
 	if (!edu || pci_group(edu) < 0)
 		bail("needs an edu device in a group");
 	if (!find_shared_group(&shared))

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "command_line.h"
 #include "groups_state.h"
 #include "host.h"
 
@@ -30,7 +31,7 @@
 #define EDU		0x1234, 0x11e8
 #define E1000		0x8086, 0x100e
 
-static int rounds = 50;
+static int rounds;
 
 static bool before(time_t deadline)
 {
@@ -189,16 +190,13 @@ static bool come_and_go(const struct place *place, int round)
 		 "{\"driver\": \"edu\", \"id\": \"%s-%s-%d\", \"bus\": \"%s\", \"addr\": \"%s\"}", place->bus,
 		 place->address, round, place->bus, place->address);
 	ask_host("device_add", arguments);
-	while (pci_group(place->function) < 0) {
+	/* Its own link is there before the group's */
+	while (!is_right(place)) {
 		if (!before(deadline)) {
-			diag("round %d: no %s, or no group of it", round, place->function);
+			diag("round %d: the group of %s is %d, and wrong", round, place->function,
+			     pci_group(place->function));
 			return false;
 		}
-	}
-	if (!is_right(place)) {
-		diag("round %d: the group of %s is %d, and wrong", round, place->function,
-		     pci_group(place->function));
-		return false;
 	}
 	snprintf(arguments, sizeof(arguments), "{\"id\": \"%s-%s-%d\"}", place->bus, place->address, round);
 	ask_host("device_del", arguments);
@@ -247,16 +245,6 @@ static bool find_place(struct place *place, const char *bridge, const char *bus,
 	return find_slot(place->slot, sizeof(place->slot), address);
 }
 
-static void find_rounds(void)
-{
-	char line[2048], *word;
-
-	read_line(line, sizeof(line), "/proc/cmdline");
-	word = strstr(line, " hotplug_load=");
-	if (word)
-		rounds = atoi(word + strlen(" hotplug_load="));
-}
-
 static char *find_physical(void)
 {
 	struct dirent **entries;
@@ -286,7 +274,7 @@ int main(void)
 	int ports = 0;
 
 	ktap_plan(10);
-	find_rounds();
+	rounds = number_on_command_line("hotplug_load", 50);
 	if (!edu || !network)
 		bail("needs an edu device on the root bus and an e1000");
 	while (ports < MAX_PORTS) {

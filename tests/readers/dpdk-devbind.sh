@@ -32,4 +32,4 @@ check "the card is DPDK's" in_section "Network devices using DPDK-compatible dri
 step --bind=e1000 "$device"
 check "the card has its own driver again" test "$(driver_of "$device")" = e1000
 check "the node is gone" test ! -e "/dev/vfio/$group"
-exit $failed
+finish

@@ -29,4 +29,4 @@ check "the card has its own driver again" test "$(driver_of "$device")" = e1000
 check "the node is gone" test ! -e "/dev/vfio/$group"
 step list-overrides
 check "no override is left" test -z "$(grep "$device" /tmp/driverctl)"
-exit $failed
+finish

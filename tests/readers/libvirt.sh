@@ -73,4 +73,4 @@ log /tmp/libvirtd
 log /var/log/libvirt/libvirtd.log
 kill "$(cat /run/libvirtd.pid)"
 udevadm control --exit
-exit $failed
+finish

@@ -33,4 +33,4 @@ done
 check "there are devices, and groups" test "$devices" -gt 0 -a -n "$(ls /sys/kernel/iommu_groups)"
 check "lspci -v tells the group of each function" test $wrong_text = 0
 check "lspci -vmm does" test $wrong_records = 0
-exit $failed
+finish

@@ -32,4 +32,4 @@ check "testpmd drives the card" grep -q '^Driver name: net_e1000_em' /tmp/testpm
 bind "$card" none
 echo "$card" >/sys/bus/pci/drivers_probe
 check "the card has its own driver again" test "$(driver_of "$card")" = e1000
-exit $failed
+finish

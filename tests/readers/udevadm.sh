@@ -30,4 +30,4 @@ udevadm info "/dev/vfio/$group" >/tmp/info 2>&1
 grep -v -e '^D: ' -e '^E: MAJOR=' /tmp/info | answer "udevadm info NODE"
 check "info of the group's node" grep -q "^E: DEVNAME=/dev/vfio/$group\$" /tmp/info
 check "vfio-pci lets the device go" bind "$device" none
-exit $failed
+finish
