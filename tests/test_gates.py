@@ -145,8 +145,8 @@ def test_gate_sees_a_patch_unlike_its_commit(tree, tmp_path):
 
 
 def test_gate_sees_a_file_without_owner(tree):
-    assert check_patch.without_iommu_owner(["lib/sort.c", IOMMU_C]) == ["lib/sort.c"]
-    assert check_patch.without_iommu_owner(["drivers/pci/search.c", "include/linux/kobject.h"]) == []
+    assert check_patch.without_iommu_owner({"lib/sort.c": True, IOMMU_C: True}) == ["lib/sort.c"]
+    assert check_patch.without_iommu_owner({"drivers/pci/search.c": False}) == []
 
 
 def test_moved_lines_are_no_new_finding():
