@@ -240,6 +240,19 @@ def initramfs(architecture=X86_64, maker="mkinitramfs"):
     return Path(made.stdout.splitlines()[-1])
 
 
+def with_modules(programs, kernel):
+    """The initramfs, with the modules of a kernel that has some; kept beside them."""
+    modules = Path(kernel) / "modules.cpio"
+    if not modules.is_file():
+        return programs
+    together = modules.with_name(f"with-{programs.name}").resolve()
+    if not together.exists():
+        with tempfile.NamedTemporaryFile(dir=modules.parent, delete=False) as file:
+            file.write(programs.read_bytes() + modules.read_bytes())
+        os.rename(file.name, together)
+    return together
+
+
 def image_in(kernel, architecture=X86_64):
     image = Path(kernel) / architecture.image
     if not image.is_file():
@@ -277,7 +290,8 @@ def boot(machine, kernel, tests, append=(), limits=Limits(), more_qemu=(), accel
     command = [
         architecture.qemu, *architecture.options, "-accel", accel, *QUIET_QEMU, "-no-reboot", "-no-shutdown",
         "-readconfig", str(config), *more_qemu,
-        "-kernel", str(image), "-initrd", str(initramfs(architecture, maker)), "-append", " ".join(words),
+        "-kernel", str(image), "-initrd", str(with_modules(initramfs(architecture, maker), kernel)),
+        "-append", " ".join(words),
         "-serial", f"file:{folder / 'console.log'}",
         *(option.format(folder / "result.ktap") for option in architecture.results),
     ]  # fmt: skip

@@ -38,9 +38,10 @@ def on(machine, stage):
 
 
 def all_programs(stage):
-    """iommufd pins 128 MiB and maps as much in huge pages."""
+    """iommufd pins 128 MiB and maps as much in huge pages.  No IOMMU that 6.12 knows by no firmware
+    node, as AMD-Vi and VT-d, may be there: it would be asked for the mock device."""
     more_memory = {"flavour": "selftests", "more_qemu": ("-m", "1G")}
-    return ("intel", stage, ["selftests"], ["selftests=" + ",".join(PROGRAMS)], PATIENT), more_memory
+    return ("none", stage, ["selftests"], ["selftests=" + ",".join(PROGRAMS)], PATIENT), more_memory
 
 
 def begin(boots, with_full):

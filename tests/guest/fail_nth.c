@@ -9,6 +9,8 @@
  * core may fail.  fail_nth=N of the command line: only every Nth allocation.
  */
 #define _GNU_SOURCE
+#include <sys/syscall.h>
+
 #include "command_line.h"
 #include "groups_state.h"
 #include "vfio_checks.h"
@@ -211,6 +213,27 @@ static int assign_by_iommufd(void)
 	return ioctl(*device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) ? -errno : 0;
 }
 
+static int load_module(void)
+{
+	int fd = open("/modules/iommu-group-user.ko", O_RDONLY | O_CLOEXEC), error = 0;
+
+	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
+		error = -errno;
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+static int unload_module(void)
+{
+	return syscall(SYS_delete_module, "iommu_group_user", O_NONBLOCK) ? -errno : 0;
+}
+
+static int ensure_loaded(void)
+{
+	return access("/sys/module/iommu_group_user", F_OK) ? load_module() : 0;
+}
+
 struct operation {
 	const char *name;
 	/* Of the kernel; NULL for all */
@@ -387,11 +410,15 @@ int main(void)
 		{ "a device is assigned by its group", NULL, assign_by_group, close_files, true },
 		{ "a device is assigned by iommufd", NULL, assign_by_iommufd, close_files, true },
 	};
+	static const struct operation modules[] = {
+		{ "a module is loaded and makes a group", NULL, load_module, unload_module, false },
+		{ "a module that made a group is unloaded", NULL, unload_module, ensure_loaded, false },
+	};
 	struct shared_group shared;
 	char *edu = pci_find(0x1234, 0x11e8), directory[64];
 	int group;
 
-	ktap_plan(2 * 3 + 6 * 4 + 1);
+	ktap_plan(2 * 3 + 8 * 4 + 1);
 	step = number_on_command_line("fail_nth", 1);
 	if (!edu || pci_group(edu) < 0)
 		bail("needs an edu device in a group");
@@ -416,6 +443,11 @@ int main(void)
 	function = shared.ours;
 	fail_each_of_arrival("a device that joins a group comes");
 	fail_each(&removal);
+
+	fail_each(&modules[0]);
+	load_module();
+	fail_each(&modules[1]);
+	unload_module();
 
 	function = edu;
 	if (pci_bind_vfio(edu))

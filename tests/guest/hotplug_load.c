@@ -2,40 +2,43 @@
 /*
  * Devices are added to and taken from the machine again and again, by the host, while
  * others read all of the groups, write types, bind and unbind a driver, make and remove
- * virtual functions, and watch every group by a notifier.  hotplug_load=N of the command
- * line: so often behind root ports, where each makes its group, and a tenth of it on
- * a conventional bus, where it joins one that lives.
+ * virtual functions, and watch every group by a notifier.  On the command line,
+ * port_load=N: so often behind root ports, where each makes its group; conventional_load=N:
+ * so often on a conventional bus, where it joins one that lives.  Several come and go at a
+ * time.  Hotplug is that of PCIe and of PCI (SHPC): by ACPI, QEMU 7.2 does not tell of all
+ * that overlap.
  *
- * The machine is intel or amd; the test adds root ports load-1 and so on, on the root bus
- * from 10.0 on, and may add a device with virtual functions.
+ * The machine is intel or amd; the test adds a device with virtual functions and root
+ * ports load-1 and so on, on the root bus from 10.0 on.
  */
 #define _GNU_SOURCE
 #include <signal.h>
-#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "command_line.h"
 #include "groups_state.h"
 #include "host.h"
+#include "pci_config.h"
 
 #define MAX_PORTS	8
 #define FIRST_PORT	0x10
+#define FREE_SLOTS	8
+#define FIRST_FREE	0x09
+#define MAX_PLACES	(MAX_PORTS > FREE_SLOTS ? MAX_PORTS : FREE_SLOTS)
 #define PATIENCE	240 /* s */
 /* So many times as long as he worked, each of them rests */
-#define REST		9
+#define REST		19
 #define SLOTS		"/sys/bus/pci/slots"
 #define WATCH		"/sys/module/iommu_group_load/parameters"
 #define BRIDGE		"0000:00:05.0"
-#define LATE_DEVICE	0x09
 #define EDU		0x1234, 0x11e8
 #define E1000		0x8086, 0x100e
 
-static int rounds;
-
 static bool before(time_t deadline)
 {
-	usleep(20000);
+	usleep(250000);
 	return time(NULL) < deadline;
 }
 
@@ -159,7 +162,13 @@ static bool is_empty(const char *slot)
 struct place {
 	/* QEMU's names of the bus and of the place on it */
 	char bus[32], address[8];
-	/* The kernel's name of that place, which tells when the host has taken the device away */
+	/* One of which the bridge's window has room for as many: to make it grow, the kernel moves what others use */
+	const char *device;
+	/* The root port, or empty */
+	char port[16];
+	/* Elsewhere, what the bridge's hotplug controller tells of the slot */
+	const volatile uint32_t *slot_register;
+	/* The kernel's name of the slot */
 	char slot[32];
 	char function[16];
 	/* The group that the device joins, or -1 if it makes one */
@@ -180,16 +189,59 @@ static bool is_right(const struct place *place)
 	return place->group < 0 ? members == 1 : group == place->group && members > 1;
 }
 
+/* Whether the power indicator of the slot is so; both kinds of controllers have the same numbers */
+enum indicator { ON = 1, BLINKS, OFF };
+
+static bool indicates(const struct place *place, enum indicator wanted)
+{
+	int control;
+
+	if (place->slot_register)
+		return (*place->slot_register >> 2 & 3) == wanted;
+	control = pci_read(place->port, pci_express(place->port) + PCI_EXP_SLTCTL, 2);
+	return (control & PCI_EXP_SLTCTL_PIC) >> 8 == wanted;
+}
+
+static bool wait_for_indicator(const struct place *place, int round, enum indicator wanted)
+{
+	time_t deadline = time(NULL) + PATIENCE;
+
+	while (!indicates(place, wanted)) {
+		if (!before(deadline)) {
+			diag("round %d: the indicator of slot %s is not %d", round, place->slot, wanted);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* After the button, which the host presses, one has 5 s to think again, or says that it is meant. */
+static bool switch_slot(const struct place *place, int round, const char *power)
+{
+	int error;
+
+	if (!wait_for_indicator(place, round, BLINKS))
+		return false;
+	error = write_text(power, SLOTS "/%s/power", place->slot);
+	if (error)
+		diag("round %d: power %s of slot %s: %s", round, power, place->slot, strerror(-error));
+	return !error;
+}
+
 static bool come_and_go(const struct place *place, int round)
 {
 	char arguments[256], path[PATH_MAX];
-	time_t deadline = time(NULL) + PATIENCE;
+	time_t deadline;
 
 	snprintf(path, sizeof(path), PCI_DEVICES "/%s", place->function);
 	snprintf(arguments, sizeof(arguments),
-		 "{\"driver\": \"edu\", \"id\": \"%s-%s-%d\", \"bus\": \"%s\", \"addr\": \"%s\"}", place->bus,
-		 place->address, round, place->bus, place->address);
+		 "{\"driver\": \"%s\", \"id\": \"%s-%s-%d\", \"bus\": \"%s\", \"addr\": \"%s\"}", place->device,
+		 place->bus, place->address, round, place->bus, place->address);
 	ask_host("device_add", arguments);
+	/* A port sees that there is something, and does not wait */
+	if (!place->port[0] && !switch_slot(place, round, "1"))
+		return false;
+	deadline = time(NULL) + PATIENCE;
 	/* Its own link is there before the group's */
 	while (!is_right(place)) {
 		if (!before(deadline)) {
@@ -198,8 +250,13 @@ static bool come_and_go(const struct place *place, int round)
 			return false;
 		}
 	}
+	if (!wait_for_indicator(place, round, ON))
+		return false;
+
 	snprintf(arguments, sizeof(arguments), "{\"id\": \"%s-%s-%d\"}", place->bus, place->address, round);
 	ask_host("device_del", arguments);
+	if (!switch_slot(place, round, "0"))
+		return false;
 	deadline = time(NULL) + PATIENCE;
 	while (!access(path, F_OK) || !is_empty(place->slot)) {
 		if (!before(deadline)) {
@@ -207,27 +264,20 @@ static bool come_and_go(const struct place *place, int round)
 			return false;
 		}
 	}
-	return true;
+	return wait_for_indicator(place, round, OFF);
 }
 
-/* One device at a time: of those that come while others go, QEMU 7.2 does not tell all. */
 static pid_t start_place(const struct place *place)
 {
 	pid_t child = fork();
 
 	if (!child) {
-		int turn = open("/tmp/turn", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		bool right = true;
 
-		for (int round = 0; round < place->rounds; round++) {
-			bool right;
-
-			flock(turn, LOCK_EX);
+		for (int round = 0; right && round < place->rounds; round++)
 			right = come_and_go(place, round);
-			flock(turn, LOCK_UN);
-			if (!right)
-				_exit(1);
-		}
-		_exit(0);
+		fflush(stdout);
+		_exit(!right);
 	}
 	return child;
 }
@@ -264,38 +314,77 @@ static char *find_physical(void)
 	return found;
 }
 
+static int find_ports(struct place *places)
+{
+	int count = 0;
+
+	while (count < MAX_PORTS) {
+		struct place *place = &places[count];
+		char bus[16];
+
+		snprintf(place->port, sizeof(place->port), "0000:00:%02x.0", FIRST_PORT + count);
+		snprintf(bus, sizeof(bus), "load-%d", count + 1);
+		if (!find_place(place, place->port, bus, 0))
+			break;
+		place->device = "edu";
+		place->group = -1;
+		count++;
+	}
+	return count;
+}
+
+/* Slots of the conventional bridge; its BAR 0 is the registers of its hotplug controller */
+#define FIRST_SLOT_REGISTER 9
+
+static int find_conventional(struct place *places)
+{
+	const uint32_t *registers;
+	int count = 0, fd;
+
+	fd = open(PCI_DEVICES "/" BRIDGE "/resource0", O_RDONLY | O_CLOEXEC);
+	registers = mmap(NULL, getpagesize(), PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	if (registers == MAP_FAILED)
+		bail("needs a conventional bridge with a hotplug controller: %s", strerror(errno));
+	while (count < FREE_SLOTS) {
+		struct place *place = &places[count];
+		int device = FIRST_FREE + count;
+
+		if (!find_place(place, BRIDGE, "conventional-bridge", device))
+			break;
+		place->device = "pci-testdev";
+		place->group = pci_group(BRIDGE);
+		place->slot_register = registers + FIRST_SLOT_REGISTER + device - 1;
+		count++;
+	}
+	return count;
+}
+
 int main(void)
 {
-	struct place places[MAX_PORTS + 1] = { 0 };
-	pid_t reader, other_reader, writer, binder, maker = 0, children[MAX_PORTS + 1];
+	struct place places[MAX_PLACES] = { 0 };
+	pid_t reader, other_reader, writer, binder, maker, children[MAX_PLACES];
 	char *edu = pci_find(EDU), *network = pci_find(E1000), *physical = find_physical();
 	char line[32], type[32], *at_first, *at_last;
-	bool gone[MAX_PORTS + 1];
-	int ports = 0;
+	int behind_ports = number_on_command_line("port_load", 0);
+	int conventional = number_on_command_line("conventional_load", 0);
+	bool all_right = true;
+	int rounds, count;
 
-	ktap_plan(10);
-	rounds = number_on_command_line("hotplug_load", 50);
-	if (!edu || !network)
-		bail("needs an edu device on the root bus and an e1000");
-	while (ports < MAX_PORTS) {
-		char bridge[16], bus[16];
+	ktap_plan(9);
+	if (!edu || !network || !physical)
+		bail("needs an edu device on the root bus, an e1000 and a device with virtual functions");
+	if (!behind_ports == !conventional)
+		bail("needs either port_load=N or conventional_load=N on the command line");
+	count = behind_ports ? find_ports(places) : find_conventional(places);
+	if (!count)
+		bail("needs slots behind root ports load-1 and so on, or behind the conventional bridge");
+	diag("%d slots, the first is %s", count, places[0].slot);
+	rounds = behind_ports + conventional;
+	for (int i = 0; i < count; i++)
+		places[i].rounds = rounds / count + (i < rounds % count);
 
-		snprintf(bridge, sizeof(bridge), "0000:00:%02x.0", FIRST_PORT + ports);
-		snprintf(bus, sizeof(bus), "load-%d", ports + 1);
-		if (!find_place(&places[ports], bridge, bus, 0))
-			break;
-		places[ports++].group = -1;
-	}
-	if (!ports || !find_place(&places[ports], BRIDGE, "conventional-bridge", LATE_DEVICE))
-		bail("needs slots behind root ports and behind the conventional bridge");
-	places[ports].group = pci_group(BRIDGE);
-	for (int i = 0; i < ports; i++)
-		places[i].rounds = rounds / ports + (i < rounds % ports);
-	places[ports].rounds = rounds / 10;
-	diag("%d ports, slot %s of the conventional bus", ports, places[ports].slot);
-
-	if (physical)
-		write_text("0", PCI_DEVICES "/%s/sriov_drivers_autoprobe", physical);
+	write_text("0", PCI_DEVICES "/%s/sriov_drivers_autoprobe", physical);
 	read_line(type, sizeof(type), GROUPS "/%d/type", pci_group(edu));
 	at_first = state_of_groups();
 	ok(!write_text("1", WATCH "/watch"), "somebody watches the groups");
@@ -303,26 +392,20 @@ int main(void)
 	other_reader = start(read_all, NULL);
 	writer = start(write_types, edu);
 	binder = start(bind_and_unbind, network);
-	if (physical)
-		maker = start(make_and_remove_vfs, physical);
+	maker = start(make_and_remove_vfs, physical);
 
-	for (int i = 0; i <= ports; i++)
+	for (int i = 0; i < count; i++)
 		children[i] = start_place(&places[i]);
-	for (int i = 0, status; i <= ports; i++)
-		gone[i] = waitpid(children[i], &status, 0) == children[i] && !status;
-	for (int i = 1; i < ports; i++)
-		gone[0] &= gone[i];
-	data("hotplugs %d %d", rounds, rounds / 10);
-	ok(gone[0], "%d times a device behind a port comes, makes its group, and goes", rounds);
-	ok(gone[ports], "%d times a device on a conventional bus comes, joins, and goes", rounds / 10);
+	for (int i = 0, status; i < count; i++)
+		all_right &= waitpid(children[i], &status, 0) == children[i] && !status;
+	data("hotplugs %d %d", behind_ports, conventional);
+	ok(all_right, "%d devices behind ports, %d on a conventional bus came, were in their group, and went",
+	   behind_ports, conventional);
 
 	ok(finish(reader) & finish(other_reader), "the groups were read all the time");
 	ok(finish(writer), "types were written all the time");
 	ok(finish(binder), "a driver was bound and unbound all the time");
-	if (physical)
-		ok(finish(maker), "virtual functions were made and removed all the time");
-	else
-		skip("no function here has virtual functions", "virtual functions were made and removed all the time");
+	ok(finish(maker), "virtual functions were made and removed all the time");
 	write_text("0", WATCH "/watch");
 	read_line(line, sizeof(line), WATCH "/watches");
 	data("watches %s", line);

@@ -10,6 +10,10 @@
  *
  * With iommu_group_load.fail=1, KUnit, which runs before there is a user space, can
  * make allocations fail though they may wait.
+ *
+ * pciehp of 6.12 takes its reset_lock both outside of pci_rescan_remove_lock and within it.
+ * lockdep would tell that at the first hotplug, and look at no lock from then on, so it is
+ * told to leave that one alone.
  */
 #include <linux/dcache.h>
 #include <linux/debugfs.h>
@@ -22,6 +26,7 @@
 #include <linux/notifier.h>
 #include <linux/sched.h>
 
+#include "../pci/hotplug/pciehp.h"
 #include "iommu-group.h"
 
 static unsigned int watches;
@@ -67,7 +72,7 @@ static void watch_group(struct iommu_group *group)
 		return;
 	}
 	iommu_group_for_each_dev(group, &members, count_member);
-	usleep_range(100, 1000);
+	usleep_range(1000, 5000);
 	if (iommu_group_unregister_notifier(group, &watch.nb))
 		surprises++;
 	WRITE_ONCE(watch.registered, false);
@@ -84,7 +89,7 @@ static int watch_groups(void *unused)
 			watch_group(group);
 			iommu_group_put(group);
 		}
-		usleep_range(100, 1000);
+		usleep_range(1000, 5000);
 	}
 	return 0;
 }
@@ -160,3 +165,19 @@ static int __init let_allocations_fail(void)
 	return 0;
 }
 late_initcall_sync(let_allocations_fail);
+
+static int ignore_reset_lock(struct device *dev, void *unused)
+{
+	struct pcie_device *service = to_pcie_device(dev);
+	struct controller *ctrl = get_service_data(service);
+
+	if (service->service == PCIE_PORT_SERVICE_HP && ctrl)
+		lockdep_set_novalidate_class(&ctrl->reset_lock);
+	return 0;
+}
+
+static int __init ignore_reset_locks(void)
+{
+	return bus_for_each_dev(&pcie_port_bus_type, NULL, NULL, ignore_reset_lock);
+}
+late_initcall_sync(ignore_reset_locks);
