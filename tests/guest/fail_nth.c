@@ -13,6 +13,7 @@
 
 #include "command_line.h"
 #include "groups_state.h"
+#include "uevent_listener.h"
 #include "vfio_checks.h"
 
 #define DEBUGFS	"/sys/kernel/debug"
@@ -424,6 +425,8 @@ int main(void)
 		bail("needs an edu device in a group");
 	if (!find_shared_group(&shared))
 		bail("needs two functions in a group, one with a driver");
+	/* Nobody makes an event that nobody hears */
+	uevent_socket();
 	nth_file = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (nth_file < 0)
 		bail("the kernel cannot make allocations fail: %s", strerror(errno));

@@ -162,7 +162,7 @@ static bool is_empty(const char *slot)
 struct place {
 	/* QEMU's names of the bus and of the place on it */
 	char bus[32], address[8];
-	/* One of which the bridge's window has room for as many: to make it grow, the kernel moves what others use */
+	/* One of which the windows of the bridge hold as many: to make one grow, the kernel moves what others use */
 	const char *device;
 	/* The root port, or empty */
 	char port[16];
@@ -352,7 +352,7 @@ static int find_conventional(struct place *places)
 
 		if (!find_place(place, BRIDGE, "conventional-bridge", device))
 			break;
-		place->device = "pci-testdev";
+		place->device = "sdhci-pci";
 		place->group = pci_group(BRIDGE);
 		place->slot_register = registers + FIRST_SLOT_REGISTER + device - 1;
 		count++;
