@@ -19,12 +19,25 @@ SPLATS = re.compile(
     """,
     re.VERBOSE,
 )
+# Of an allocation that the program fail_nth makes fail the kernel warns with a stack.
+FAILED_ON_PURPOSE = re.compile(r"\bfail_nth: vmalloc error: .* failed, mode:")
+LINES_TO_STACK = 4
 PANIC = re.compile(r"Kernel panic|\bOops\b|kernel BUG at")
 
 
 def splats(console):
     """The lines of a console log that report a defect of the kernel."""
-    return [line.strip() for line in console.splitlines() if SPLATS.search(line)]
+    found, expected = [], 0
+    for line in console.splitlines():
+        if FAILED_ON_PURPOSE.search(line):
+            expected = LINES_TO_STACK
+        elif expected and line.endswith("Call Trace:"):
+            expected = 0
+        elif SPLATS.search(line):
+            found.append(line.strip())
+        else:
+            expected = max(expected - 1, 0)
+    return found
 
 
 def panicked(console):
