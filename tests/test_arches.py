@@ -15,7 +15,7 @@ ARCHES = {
 }
 SAYS = {
     "arm64": "arm-smmu-v3 9050000.smmuv3: ",
-    "powerpc64": "pSeries machine",
+    "powerpc64": "Hardware name: IBM pSeries (emulated by qemu)",
 }
 SHOWN = {"arm64": "DMA", "powerpc64": "unknown"}
 # QEMU's edu has no reset.
