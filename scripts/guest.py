@@ -41,7 +41,6 @@ BUILT_IN = {
 }
 
 
-
 class Unusable(Exception):
     """The caller asked for something that cannot be done; the text says what can."""
 
