@@ -20,7 +20,7 @@ SPLATS = re.compile(
     re.VERBOSE,
 )
 # Of an allocation that the program fail_nth makes fail the kernel warns with a stack.
-FAILED_ON_PURPOSE = re.compile(r"\bfail_nth: vmalloc error: .* failed, mode:")
+FAILED_ON_PURPOSE = re.compile(r"\bfail_nth: vmalloc error: .*, mode:")
 LINES_TO_STACK = 4
 PANIC = re.compile(r"Kernel panic|\bOops\b|kernel BUG at")
 
