@@ -202,13 +202,13 @@ static bool indicates(const struct place *place, enum indicator wanted)
 	return (control & PCI_EXP_SLTCTL_PIC) >> 8 == wanted;
 }
 
-static bool wait_for_indicator(const struct place *place, int round, enum indicator wanted)
+static bool wait_for_indicator(const struct place *place, int round, enum indicator which, bool wanted)
 {
 	time_t deadline = time(NULL) + PATIENCE;
 
-	while (!indicates(place, wanted)) {
+	while (indicates(place, which) != wanted) {
 		if (!before(deadline)) {
-			diag("round %d: the indicator of slot %s is not %d", round, place->slot, wanted);
+			diag("round %d: the indicator of slot %s is %s%d", round, place->slot, wanted ? "not " : "", which);
 			return false;
 		}
 	}
@@ -221,15 +221,10 @@ static bool wait_for_indicator(const struct place *place, int round, enum indica
  */
 static bool switch_slot(const struct place *place, int round, enum indicator until_now, const char *power)
 {
-	time_t deadline = time(NULL) + PATIENCE;
 	int error;
 
-	while (indicates(place, until_now)) {
-		if (!before(deadline)) {
-			diag("round %d: nobody heard the button of slot %s", round, place->slot);
-			return false;
-		}
-	}
+	if (!wait_for_indicator(place, round, until_now, false))
+		return false;
 	error = write_text(power, SLOTS "/%s/power", place->slot);
 	if (error && error != -ENODEV)
 		diag("round %d: power %s of slot %s: %s", round, power, place->slot, strerror(-error));
@@ -258,7 +253,7 @@ static bool come_and_go(const struct place *place, int round)
 			return false;
 		}
 	}
-	if (!wait_for_indicator(place, round, ON))
+	if (!wait_for_indicator(place, round, ON, true))
 		return false;
 
 	snprintf(arguments, sizeof(arguments), "{\"id\": \"%s-%s-%d\"}", place->bus, place->address, round);
@@ -272,7 +267,7 @@ static bool come_and_go(const struct place *place, int round)
 			return false;
 		}
 	}
-	return wait_for_indicator(place, round, OFF);
+	return wait_for_indicator(place, round, OFF, true);
 }
 
 /* @one_failed is shared by all: when one has failed, nobody goes on for hours */
@@ -396,6 +391,10 @@ int main(void)
 	for (int i = 0; i < count; i++)
 		places[i].rounds = rounds / count + (i < rounds % count);
 
+	one_failed = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (one_failed == MAP_FAILED)
+		bail("no shared memory: %s", strerror(errno));
+
 	write_text("0", PCI_DEVICES "/%s/sriov_drivers_autoprobe", physical);
 	read_line(type, sizeof(type), GROUPS "/%d/type", pci_group(edu));
 	at_first = state_of_groups();
@@ -406,9 +405,6 @@ int main(void)
 	binder = start(bind_and_unbind, network);
 	maker = start(make_and_remove_vfs, physical);
 
-	one_failed = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (one_failed == MAP_FAILED)
-		bail("no shared memory: %s", strerror(errno));
 	for (int i = 0; i < count; i++)
 		children[i] = start_place(&places[i], one_failed);
 	for (int i = 0, status; i < count; i++)
