@@ -17,6 +17,7 @@
  * With an emulator that counts instructions (QEMU: -icount shift=0) a ns is one.
  */
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/init.h>
 #include <linux/iommu.h>
 #include <linux/ktime.h>
@@ -367,6 +368,13 @@ static unsigned long slab_bytes(void)
 		global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B)) * PAGE_SIZE;
 }
 
+/* Tables of keys grow in the background, and the memory of the old ones is given back late */
+static void settle(void)
+{
+	msleep(1000);
+	rcu_barrier();
+}
+
 static void join(struct iommu_group *group, struct pci_dev *pdev)
 {
 	if (IS_ERR(group) || iommu_group_add_device(group, &pdev->dev))
@@ -413,9 +421,10 @@ static void measure(void)
 	if (!known || !ids)
 		panic("no memory for the benchmark");
 
-	rcu_barrier();
+	settle();
 	slab = slab_bytes();
 	join_all();
+	settle();
 	slab = slab_bytes() - slab;
 
 	for (i = 0; i < nr_joining; i++) {
