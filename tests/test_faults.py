@@ -45,6 +45,9 @@ QUIET = ["printk.ignore_loglevel=0", "loglevel=5"]
 PATIENT = ["sysctl.kernel.hung_task_timeout_secs=120"]
 FAULTS = ["kunit.enable=1", "kunit.filter_glob=iommu-group-faults", "iommu_group_load.fail=1"]
 KUNIT = ["kunit.enable=1", "kunit.filter_glob=iommu-group"]
+# Of so many accesses of a processor one is watched.  Of 4000, as the kernel has it, the races in
+# KUnit are over before it was one of ours: a counter without a lock in iommu_group_get() stays unseen.
+WATCHFUL = ["kcsan.skip_watch=20"]
 
 
 def faults(machine, step=1):
@@ -64,7 +67,7 @@ def load(machine, way, rounds=ROUNDS, flavour="debug"):
         "machine": machine,
         "stage": "all-tests",
         "programs": programs,
-        "append": [*QUIET, f"{way}={rounds[way]}", *(KUNIT if flavour == "kcsan" else PATIENT)],
+        "append": [*QUIET, f"{way}={rounds[way]}", *([*KUNIT, *WATCHFUL] if flavour == "kcsan" else PATIENT)],
         "limits": SLOW if rounds == ROUNDS else SLOWER,
         # A thread of the host for each processor finds more races, and takes longer when the host is busy
         "accel": guest.AT_ONCE if flavour == "kcsan" else guest.IN_TURN,
