@@ -88,8 +88,10 @@ def boots():
 
 @pytest.fixture(scope="session")
 def begun(request, boots):
-    """The same, with the boots begun that modules say they want, so that no processor waits."""
-    for module in dict.fromkeys(item.module for item in request.session.items):
+    """The same, with the boots begun that modules say they want, so that no processor waits.
+    Of a module with hours of boots a test may be wanted by name; then each begins its own."""
+    named = request.config.getoption("name")
+    for module in dict.fromkeys(item.module for item in request.session.items if not named):
         if hasattr(module, "begin"):
             module.begin(boots, request.config.getoption("full"))
     return boots
