@@ -715,7 +715,7 @@ int main(void)
 	group_type(type_before, sizeof(type_before), group);
 	all_at_once(&group);
 	holds("all at once, each has its answer, and the disk works");
-	ok(!write_text("auto", GROUPS "/%d/type", group), "the free group takes a word after that");
+	ok(!write_text(type_before, GROUPS "/%d/type", group), "the free group takes a word after that");
 	pci_bind_host(edu);
 	unchanged(before, "in the end all is as it was in the beginning");
 

@@ -188,6 +188,7 @@ int main(void)
 	};
 	struct shared_group shared;
 	char *edu = pci_find(0x1234, 0x11e8);
+	char type_before[32];
 
 	ktap_plan(5);
 	rounds = number_on_command_line("group_uevents", 50);
@@ -199,7 +200,9 @@ int main(void)
 	find_path(edu);
 	check("a device alone in its group", alone, 4);
 	group_of_type = pci_group(edu);
+	read_line(type_before, sizeof(type_before), GROUPS "/%d/type", group_of_type);
 	ok(listen_to(change_type, type).right == 3, "a type is told of when it changes, and only then");
+	write_text(type_before, GROUPS "/%d/type", group_of_type);
 	find_path(shared.ours);
 	check("one of several devices", one_of_several, 2);
 	return ktap_status();
