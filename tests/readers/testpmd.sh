@@ -15,7 +15,9 @@ step() {
 		timeout 240 dpdk-testpmd --lcores 0,1 --no-huge -m 32 --base-virtaddr 0x1000000000 -a "$card" \
 			-- -i --total-num-mbufs=2048 >/tmp/testpmd 2>&1
 	echo "status $?" >>/tmp/testpmd
-	grep -E '^(EAL: |Invalid port|(MAC address|Device name|Driver name): |status )' /tmp/testpmd | answer "testpmd, $1"
+	# Numbers of descriptors are not the same each time
+	grep -E '^(EAL: |Invalid port|(MAC address|Device name|Driver name): |status )' /tmp/testpmd |
+		sed 's/ for fd [0-9]*$//' | answer "testpmd, $1"
 }
 
 plan 4
