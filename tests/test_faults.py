@@ -87,9 +87,6 @@ CHECKED = {
 }
 # The one of them that found something in 6.12 and takes two minutes is in the plain run
 CHECKED_IN_PLAIN = ["intel-hotplug"]
-# Each takes two minutes, and their kernel ten
-RACED = [(machine, way) for machine in MACHINES for way in WAYS]
-RACED_IN_PLAIN = [("intel", "port_load")]
 # Few rounds; and without hotplug of conventional buses, whose driver would have the DMA of a group
 CHECKED_WORDS = ["group_uevents=10", "initcall_blacklist=shpcd_init"]
 
@@ -112,14 +109,13 @@ def begin(boots, with_full):
         boots.begin(**load(machine, "conventional_load"))
     for machine in CHECKED if with_full else CHECKED_IN_PLAIN:
         boots.begin(**checked(machine))
-    for machine, way in RACED if with_full else RACED_IN_PLAIN:
-        boots.begin(**load(machine, way, flavour="kcsan"))
     if not with_full:
         return
     for machine in MACHINES:
         boots.begin(**faults(machine))
         for way in WAYS:
             boots.begin(**load(machine, way, ROUNDS_IN_FULL))
+            boots.begin(**load(machine, way, flavour="kcsan"))
 
 
 def assert_all_failed(run):
@@ -161,9 +157,9 @@ def test_hotplug_under_load_in_full(begun, machine, way):
     assert_load_was_held(begun.run(**load(machine, way, ROUNDS_IN_FULL)), way, ROUNDS_IN_FULL)
 
 
-@pytest.mark.parametrize(
-    "machine, way", [pytest.param(*case, marks=() if case in RACED_IN_PLAIN else pytest.mark.full) for case in RACED]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("machine", MACHINES)
 def test_no_data_race(begun, machine, way):
     assert_load_was_held(begun.run(**load(machine, way, flavour="kcsan")), way, ROUNDS)
 
