@@ -32,7 +32,7 @@ IN_TURN = "tcg,thread=single"
 AT_ONCE = "tcg,thread=multi"
 
 # Now and then in CI all processors of a guest wait for a timer that QEMU 7.2 has missed, until
-# somebody asks QEMU something.  So it is asked that often, in seconds.
+# somebody asks QEMU something.  It is asked when so many seconds have passed.
 WAKE_UP = 1
 
 # What a machine has without its file naming it, by PCI class; a q35 has all of them.

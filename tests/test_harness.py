@@ -3,6 +3,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import guest
@@ -343,6 +344,28 @@ def test_a_guest_that_falls_silent_is_a_timeout(kernel):
     assert run.reasons == ["silent for 8 s"]
     assert re.findall(r"HLT=(\d)", (run.folder / "processors").read_text()) == ["1", "1"]
     assert run.result.child("groups").ok
+
+
+# In QEMU's place: its guest goes on, to its end, when QEMU is asked how it is.
+MISSED_A_TIMER = """
+import json, sys
+
+def say(**message):
+    print(json.dumps(message), flush=True)
+
+for line in sys.stdin:
+    command = json.loads(line)["execute"]
+    say(**{"return": [] if command in ("query-pci", "query-cpus-fast") else {}})
+    if command == "query-status":
+        say(event="SHUTDOWN", data={"reason": "guest-shutdown"})
+"""
+
+
+def test_a_guest_whose_qemu_missed_a_timer_goes_on(tmp_path):
+    command = [sys.executable, "-c", MISSED_A_TIMER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as qemu:
+        ended = guest._attend(guest.Monitor(qemu, 5), guest.Run("intel", tmp_path), guest.Limits(first_byte=5))
+    assert ended == "guest-shutdown"
 
 
 def test_a_guest_that_never_ends_is_a_timeout(kernel):
