@@ -4,6 +4,7 @@
 import fcntl
 import importlib.machinery
 import importlib.util
+import os
 import subprocess
 from pathlib import Path
 
@@ -83,6 +84,28 @@ def test_gate_sees_a_fault(tree, tmp_path, gate):
     patch = faulty_patch(tree, tmp_path, file, addition)
     with pytest.raises(check_patch.Failed, match=finding):
         check_patch.PATCH_GATES[gate][1](patch)
+
+
+def test_configuration_is_made_again_only_when_it_would_differ(tree, tmp_path):
+    fragment, config = tmp_path / "fragment", tmp_path / "out" / ".config"
+
+    def configured(commit, line, path=os.environ["PATH"]):
+        fragment.write_text(f"{line}\n")
+        command = [TOP / "scripts" / "configure", tmp_path / "out", commit, "allnoconfig", fragment]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PATH": path})
+        return config.read_text().splitlines()
+
+    off = "# CONFIG_SYSVIPC is not set"
+    assert off in configured("base", off)
+    no_make = tmp_path / "make"
+    no_make.write_text("#!/bin/sh\nexit 1\n")
+    no_make.chmod(0o755)
+    assert off in configured("base", off, f"{tmp_path}:{os.environ['PATH']}")
+    config.write_text("")
+    assert off in configured("base", off)
+    assert "CONFIG_SYSVIPC=y" in configured("base", "CONFIG_SYSVIPC=y")
+    symbol = faulty_patch(tree, tmp_path, "init/Kconfig", "\nconfig IOMMU_FAULT\n\tdef_bool y\n")
+    assert "CONFIG_IOMMU_FAULT=y" in configured(symbol.commit, "CONFIG_SYSVIPC=y")
 
 
 def test_gate_sees_what_sparse_says(tree, tmp_path):
