@@ -104,6 +104,7 @@ def checked(machine):
     }
 
 
+# These boots sleep much of their time.  Modules take their turns by name, so test_gates uses the processors meanwhile.
 def begin(boots, with_full):
     for machine in MACHINES:
         boots.begin(**faults(machine, STEP))
