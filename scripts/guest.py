@@ -14,9 +14,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import bases
 import verdict
 
-TOP = Path(__file__).resolve().parent.parent
+TOP = bases.TOP
 CONFIGS = TOP / "qemu-configs"
 QUIET_QEMU = ["-no-user-config", "-nodefaults", "-display", "none", "-qmp", "stdio"]
 # An emulated timer on a busy host is too slow for the check that the kernel makes of it.
@@ -115,6 +116,7 @@ class Run:
     reasons: list = field(default_factory=list)
     result: verdict.Result = field(default_factory=verdict.Result)
     console: str = ""
+    base: str = field(default_factory=lambda: bases.newest().name)
     addresses: dict = field(default_factory=dict)
     served: int = 0
     refusals: list = field(default_factory=list)
@@ -146,7 +148,7 @@ class Run:
 
     def differs_from(self, kind):
         """The difference to what NAME.groups, .strict or .stock expects; empty when there is none."""
-        expected = expectation(self.machine, kind)
+        expected = expectation(self.machine, kind, self.base)
         if not (expected.exists() and self.result.child("groups")):
             return []
         lines = [read_partition(expected).lines(), self.partition().lines()]
@@ -187,10 +189,13 @@ def words_of(machine):
     return " ".join(found).split()
 
 
-def expectation(machine, kind):
-    """NAME.strict is only there where it differs from NAME.groups."""
+def expectation(machine, kind, base=None):
+    """NAME.KIND-BASE is only there where a base differs from NAME.KIND, NAME.strict where it differs from NAME.groups."""
     path = CONFIGS / f"{machine}.{kind}"
-    return path if kind != "strict" or path.exists() else CONFIGS / f"{machine}.groups"
+    of_base = CONFIGS / f"{path.name}-{base or bases.newest()}"
+    if of_base.exists():
+        return of_base
+    return path if kind != "strict" or path.exists() else expectation(machine, "groups", base)
 
 
 def read_partition(path):
@@ -235,8 +240,9 @@ def programs():
     return sorted(path.stem for path in sources if path.suffix in (".c", ".sh") and path.stem != "init")
 
 
-def initramfs(architecture=X86_64, maker="mkinitramfs"):
-    command = [TOP / "scripts" / maker, *(["--arch", architecture.name] if architecture is not X86_64 else [])]
+def initramfs(architecture=X86_64, maker="mkinitramfs", base=None):
+    of_architecture = ["--arch", architecture.name] if architecture is not X86_64 else []
+    command = [TOP / "scripts" / maker, "--base", str(base or bases.newest()), *of_architecture]
     made = subprocess.run(command, capture_output=True, text=True)
     if made.returncode:
         raise Unusable(f"scripts/{maker} failed: {made.stderr.strip()}")
@@ -273,7 +279,7 @@ def release_of(image):
         return file.read(200).partition(b"\0")[0].decode()
 
 
-def boot(machine, kernel, tests, append=(), limits=Limits(), more_qemu=(), accel=IN_TURN, maker="mkinitramfs"):
+def boot(machine, kernel, tests, append=(), limits=Limits(), more_qemu=(), accel=IN_TURN, maker="mkinitramfs", base=None):
     """Boots, waits for the end, judges; everything is kept in the run's folder."""
     config = config_of(machine)
     architecture = architecture_of(machine)
@@ -281,7 +287,7 @@ def boot(machine, kernel, tests, append=(), limits=Limits(), more_qemu=(), accel
     runs = TOP / "build" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=time.strftime(f"{machine}-%Y%m%d-%H%M%S-"), dir=runs))
-    run = Run(machine, folder)
+    run = Run(machine, folder, base=str(base or bases.newest()))
 
     reason = obstacle(machine)
     if reason:
@@ -293,7 +299,7 @@ def boot(machine, kernel, tests, append=(), limits=Limits(), more_qemu=(), accel
     command = [
         architecture.qemu, *architecture.options, "-accel", accel, *QUIET_QEMU, "-no-reboot", "-no-shutdown",
         "-readconfig", str(config), *more_qemu,
-        "-kernel", str(image), "-initrd", str(with_modules(initramfs(architecture, maker), kernel)),
+        "-kernel", str(image), "-initrd", str(with_modules(initramfs(architecture, maker, base), kernel)),
         "-append", " ".join(words),
         "-serial", f"file:{folder / 'console.log'}",
         *(option.format(folder / "result.ktap") for option in architecture.results),

@@ -1,36 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 """What all tests share that boot a machine."""
 
-import concurrent.futures
 import subprocess
 import threading
-from pathlib import Path
 
 import guest
 import pytest
 
-TOP = Path(__file__).resolve().parent.parent
-PROCESSORS = 2
-
 
 class Boots:
-    """One boot for each machine, kernel, programs and words; two at a time, or one beside a build."""
+    """On one base, one boot for each machine, kernel, programs and words; two at a time, or one beside a build."""
 
-    def __init__(self):
-        self.pool = concurrent.futures.ThreadPoolExecutor(PROCESSORS)
+    def __init__(self, base, pool):
+        self.base = base
+        self.pool = pool
         self.building = threading.Lock()
         self.kernels = {}
         self.begun = {}
+        self.modules_have_begun = False
 
     def kernel(self, stage, flavour="guest", arch="x86_64"):
         """The directory of the first patches, of `all' or of `stock'."""
         key = stage, flavour, arch
         with self.building:
             if key not in self.kernels:
-                command = [TOP / "scripts" / "build", "--flavour", flavour, "--arch", arch, str(stage)]
-                built = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-                assert built.returncode == 0, f"{' '.join(map(str, command))} failed"
-                self.kernels[key] = built.stdout.splitlines()[-1]
+                try:
+                    self.kernels[key] = self.base.made("build", "--flavour", flavour, "--arch", arch, stage)
+                except subprocess.CalledProcessError as error:
+                    pytest.fail(f"{' '.join(map(str, error.cmd))} failed", pytrace=False)
         return self.kernels[key]
 
     def begin(
@@ -44,7 +41,7 @@ class Boots:
 
     def _boot(self, machine, stage, flavour, programs, append, limits, how):
         kernel = self.kernel(stage, flavour, guest.architecture_of(machine).name)
-        return guest.boot(machine, kernel, programs, append, limits, **how)
+        return guest.boot(machine, kernel, programs, append, limits, base=self.base, **how)
 
     def run(self, *arguments, **named):
         run = self.begin(*arguments, **named).result()
@@ -61,9 +58,9 @@ def assert_passed(run):
 
 
 def assert_partition(run, kind):
-    expected = guest.read_partition(guest.expectation(run.machine, kind))
+    expected = guest.read_partition(guest.expectation(run.machine, kind, run.base))
     assert run.partition() == expected, "\n".join([*run.differs_from(kind), str(run.folder)])
 
 
 def assert_reasons(run):
-    assert run.group_reasons() == guest.read_reasons(guest.expectation(run.machine, "groups")), str(run.folder)
+    assert run.group_reasons() == guest.read_reasons(guest.expectation(run.machine, "groups", run.base)), str(run.folder)

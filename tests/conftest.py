@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-"""What all tests share: --full, names to choose tests by, the kernel, the table at the end."""
+"""What all tests share: the bases, --full, names to choose tests by, the kernel, the table at the end."""
 
+import concurrent.futures
 import pathlib
 import sys
 
@@ -9,7 +10,10 @@ import pytest
 TOP = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP / "scripts"))
 
+import bases  # noqa: E402
 from boots import Boots  # noqa: E402
+
+PROCESSORS = 2
 
 # A test's state is the worst of those of its set-up, its call and its tear-down.
 STATES = ["passed", "skipped", "failed"]
@@ -17,27 +21,51 @@ STATES = ["passed", "skipped", "failed"]
 
 def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="also the tests marked `full'")
+    parser.addoption("--base", choices=bases.names(), help="only on this base")
     parser.addoption("--name", action="append", default=[], help="only tests with this in their name")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "full: takes long, runs with --full only")
+    config.addinivalue_line(
+        "markers", "older(ARGUMENT=[VALUE...]): on older bases in the plain run too, for these values of its arguments"
+    )
     config.pluginmanager.register(Table(config), "table")
 
 
+def base_of(item):
+    """The base that a test runs on, or None."""
+    return item.callspec.params.get("base") if hasattr(item, "callspec") else None
+
+
+def is_for_older(item):
+    marks = list(item.iter_markers("older"))
+    return any(all(item.callspec.params[name] in values for name, values in mark.kwargs.items()) for mark in marks)
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    names = config.getoption("name")
+    names, only = config.getoption("name"), config.getoption("base")
     unknown = [name for name in names if not any(name in item.nodeid for item in items)]
     if unknown:
         raise pytest.UsageError(f"no test has '{unknown[0]}' in its name, see tests/run --list")
 
     def is_wanted(item):
+        base = base_of(item)
+        if only and base and base.name != only:
+            return False
+        older = not only and base and base != bases.newest()
         if names:
-            return any(name in item.nodeid for name in names)
-        return config.getoption("full") or not item.get_closest_marker("full")
+            named = [name for name in names if name in item.nodeid]
+            return bool(named) and not (older and not any(base.name in name for name in named))
+        if config.getoption("full"):
+            return True
+        return not item.get_closest_marker("full") and not (older and not is_for_older(item))
 
     config.hook.pytest_deselected(items=[item for item in items if not is_wanted(item)])
     items[:] = [item for item in items if is_wanted(item)]
+    # One base after the other, for each has kernels of its own
+    items.sort(key=lambda item: bases.names().index(base_of(item).name) if base_of(item) else 0)
 
 
 class Table:
@@ -79,21 +107,40 @@ class Table:
         terminalreporter.write_line("{passed} passed, {failed} failed, {skipped} skipped".format(**counts))
 
 
-@pytest.fixture(scope="session")
-def boots():
-    boots = Boots()
-    yield boots
-    boots.pool.shutdown(cancel_futures=True)
+@pytest.fixture(scope="session", params=bases.every(), ids=str)
+def base(request):
+    return request.param
 
 
 @pytest.fixture(scope="session")
-def begun(request, boots):
+def boots_of():
+    """Base -> its boots, made at first use."""
+    pool = concurrent.futures.ThreadPoolExecutor(PROCESSORS)
+    yield {base: Boots(base, pool) for base in bases.every()}
+    pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="session")
+def boots(base, boots_of):
+    return boots_of[base]
+
+
+@pytest.fixture(scope="session")
+def begun(request, base, boots):
     """The same, with the boots begun that modules say they want, so that no processor waits.
-    Of a module with hours of boots a test may be wanted by name; then each begins its own."""
-    named = request.config.getoption("name")
-    for module in dict.fromkeys(item.module for item in request.session.items if not named):
+    Of a module with hours of boots a test may be wanted by name, and on an older base a few in
+    the plain run; then each begins its own."""
+    config = request.config
+    few = config.getoption("name") or (
+        base != bases.newest() and not config.getoption("full") and not config.getoption("base")
+    )
+    if few or boots.modules_have_begun:
+        return boots
+    boots.modules_have_begun = True
+    items = [item for item in request.session.items if base_of(item) == base]
+    for module in dict.fromkeys(item.module for item in items):
         if hasattr(module, "begin"):
-            module.begin(boots, request.config.getoption("full"))
+            module.begin(boots, config.getoption("full"))
     return boots
 
 

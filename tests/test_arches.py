@@ -19,8 +19,6 @@ SHOWN = {"arm64": "DMA", "powerpc64": "unknown"}
 # QEMU's edu has no reset.
 SKIPS = {"arm64": {"vfio_group/a reset of the device leaves it usable"}, "powerpc64": set()}
 
-# Each takes a kernel; 6.12 does not change, and powerpc64 makes its groups itself.
-IN_PLAIN = [("arm64", "all")]
 BOOTS = [(machine, stage) for machine in ARCHES for stage in ("stock", "all")]
 
 LIMITS = guest.Limits(first_byte=300, silence=180, total=900)
@@ -32,14 +30,16 @@ def wanted(machine, stage):
 
 
 def begin(boots, with_full):
-    for machine, stage in BOOTS if with_full else IN_PLAIN:
+    for machine, stage in BOOTS if with_full else []:
         boots.begin(*wanted(machine, stage))
 
 
+# Each takes a kernel.
+pytestmark = pytest.mark.full
+
+
 def on(boots):
-    return pytest.mark.parametrize(
-        "machine, stage", [pytest.param(*boot, marks=() if boot in IN_PLAIN else pytest.mark.full) for boot in boots]
-    )
+    return pytest.mark.parametrize("machine, stage", boots)
 
 
 @on(BOOTS)
@@ -50,12 +50,10 @@ def test_passes(begun, machine, stage):
     assert {path for path, check in run.result.walk() if check.skip} == SKIPS[machine]
 
 
-@pytest.mark.full
 def test_stock_partition(begun):
     assert_partition(begun.run(*wanted("powerpc64", "stock")), "stock")
 
 
-@pytest.mark.full
 def test_arm_splits_what_is_below_a_switch_without_the_series(begun):
     """Further than this it depends on whose driver binds first, so there is no arm64.stock."""
     groups = begun.run(*wanted("arm64", "stock")).partition().groups

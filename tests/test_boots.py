@@ -4,19 +4,15 @@
 A kernel is booted once on a machine; the tests below look at what that boot left.
 """
 
+import functools
 import re
-from pathlib import Path
 
+import bases
 import guest
 import pytest
 from boots import assert_partition, assert_passed, assert_reasons
 
-TOP = Path(__file__).resolve().parent.parent
-
-PATCHES = sorted((TOP / "patches").glob("*.patch"))
-STAGES = list(range(1, len(PATCHES) + 1))
-
-# What 6.12 does as well as the series, and what only the series does.
+# What the kernel does without the series as well, and what only the series does.
 OLD = ["groups", "tool", "dma", "abi"]
 NEW = [*OLD, "removal_log"]
 # What depends least on the machine and takes longest; of the series only.
@@ -25,15 +21,25 @@ WITHOUT_IOMMU = ["groups", "tool", "dma", "noiommu"]
 SHORT = ["groups", "dma"]
 
 
-def patches_where(pattern):
-    """The numbers of the patches with a line like that."""
+def stages(base):
+    return range(1, len(base.patches()) + 1)
+
+
+def first_patch_where(base, pattern):
+    """The number of the first patch with a line like that."""
     line = re.compile(pattern, re.MULTILINE)
-    return [number for number, path in enumerate(PATCHES, 1) if line.search(path.read_text())]
+    return next((number for number, path in enumerate(base.patches(), 1) if line.search(path.read_text())), None)
 
 
-CORE = min(patches_where(r"^--- /dev/null\n\+\+\+ b/drivers/iommu/iommu-group\.c$"), default=None)
-AMD = min(patches_where(r"^\+\s+\.group_key\s*= amd_iommu_group_key,$"), default=None)
-VTD = min(patches_where(r"^\+\s+\.group_key\s*= intel_iommu_group_key,$"), default=None)
+@functools.cache
+def turns(base):
+    """The patches that take the old groups away, and that bring AMD-Vi and VT-d back."""
+    patterns = [
+        r"^--- /dev/null\n\+\+\+ b/drivers/iommu/iommu-group\.c$",
+        r"^\+\s+\.group_key\s*= amd_iommu_group_key,$",
+        r"^\+\s+\.group_key\s*= intel_iommu_group_key,$",
+    ]
+    return [first_patch_where(base, pattern) for pattern in patterns]
 
 
 # What the kernel says on a machine that is what its name says.
@@ -51,7 +57,7 @@ WITH_IOMMU = sorted(SAYS)
 
 
 def programs_for(machine, stage):
-    if stage in STAGES:
+    if stage not in ("stock", "all"):
         return SHORT
     if machine == "none":
         return WITHOUT_IOMMU
@@ -72,13 +78,13 @@ def again(machine):
 
 def kunit():
     # test_isolation has the many random hierarchies
-    words = ["kunit.enable=1", "iommu_group_pci_test.count=50"]
+    words = ["kunit.enable=1", "kunit.autorun=1", "iommu_group_pci_test.count=50"]
     return "intel", "all", ["kunit"], words, guest.Limits(), guest.AT_ONCE
 
 
 def begin(boots, _with_full):
-    for stage in ["stock", *STAGES, "all"]:
-        for machine in ("intel", "amd") if stage in STAGES else MACHINES:
+    for stage in ["stock", *stages(boots.base), "all"]:
+        for machine in MACHINES if stage in ("stock", "all") else ("intel", "amd"):
             boots.begin(*wanted(machine, stage))
     boots.begin(*again("intel"))
     boots.begin(*again("amd"))
@@ -145,43 +151,58 @@ def test_machine_is_what_its_name_says(begun, machine):
 # The first x patches, for every x.
 
 
-def test_the_series_has_its_stages():
-    assert CORE and AMD and VTD, "no patch that adds iommu-group.c, none for AMD-Vi or none for VT-d"
-    assert CORE < AMD < VTD
+@pytest.mark.older
+def test_the_series_has_its_stages(base):
+    core, amd, vtd = turns(base)
+    assert core and amd and vtd, "no patch that adds iommu-group.c, none for AMD-Vi or none for VT-d"
+    assert core < amd < vtd
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    "base, stage",
+    [pytest.param(base, stage, id=f"{base}-{stage}") for base in bases.every() for stage in stages(base)],
+    indirect=["base"],
+    scope="session",
+)
 @pytest.mark.parametrize("machine", ["intel", "amd"])
-def test_stage(begun, machine, stage):
+def test_stage(base, begun, machine, stage):
     run = begun.run(*wanted(machine, stage))
     assert_passed(run)
-    back = AMD if machine == "amd" else VTD
-    if CORE <= stage < back:
+    core, amd, vtd = turns(base)
+    if core <= stage < (amd if machine == "amd" else vtd):
         assert_no_groups(run)
         assert type_of_disk(run) == "ungrouped"
     else:
-        assert_listed(run, "stock" if stage < CORE else "groups")
+        assert_listed(run, "stock" if stage < core else "groups")
         assert_disk_type(run)
 
 
 # The whole series.
 
 
+# An older base shows in short that it does the same.
+on_older = pytest.mark.older(machine=["intel", "amd"])
+
+
+@on_older
 @pytest.mark.parametrize("machine", MACHINES)
 def test_series_passes(begun, machine):
     assert_passed(begun.run(*wanted(machine, "all")))
 
 
+@on_older
 @pytest.mark.parametrize("machine", MACHINES)
 def test_series_partition(begun, machine):
     assert_listed(begun.run(*wanted(machine, "all")), "groups")
 
 
+@on_older
 @pytest.mark.parametrize("machine", WITH_IOMMU)
 def test_series_tells_reasons(begun, machine):
     assert_reasons(begun.run(*wanted(machine, "all")))
 
 
+@on_older
 @pytest.mark.parametrize("machine", WITH_IOMMU)
 def test_series_disk_is_translated(begun, machine):
     assert_disk_type(begun.run(*wanted(machine, "all")))
@@ -205,6 +226,7 @@ def test_numbers_are_those_of_stock(begun, machine):
     assert stock.numbered_groups() == series.numbered_groups() != {}
 
 
+@pytest.mark.older
 def test_kunit(begun):
     run = begun.run(*kunit())
     assert_passed(run)

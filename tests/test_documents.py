@@ -1,41 +1,53 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 """The document on groups: Sphinx has nothing to say of it, and it knows every reason."""
 
+import functools
+import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
+import bases
 import pytest
-
-LINUX = Path(__file__).resolve().parent.parent / "build" / "linux"
-COMMIT = "series"
 
 INDEX = "driver-api/index"
 DOCUMENT = "driver-api/iommu-groups"
 PATH = f"Documentation/{DOCUMENT}.rst"
 ABI = "Documentation/ABI/testing/sysfs-kernel-iommu_groups"
+INCLUDES = "Documentation/sphinx-includes"
 SPHINX = [f"Documentation/{INDEX}.rst", "Documentation/conf.py", "Documentation/sphinx", "scripts/kernel-doc"]
+# What scripts/kernel-doc is made of, on a base that has these.
+SPHINX_IF_THERE = ["tools/docs", "tools/lib/python", "tools/net/ynl/pyynl", "MAINTAINERS", "Documentation/ABI", INCLUDES]
+# An extension looks for a folder whose name begins so.
+PAGES = "Documentation-pages"
 
 
-def text_of(path):
-    return subprocess.run(["git", "-C", LINUX, "show", f"{COMMIT}:{path}"], stdout=subprocess.PIPE, text=True, check=True).stdout
+def git(*arguments, **more):
+    return subprocess.run(["git", "-C", bases.REPOSITORY, *arguments], stdout=subprocess.PIPE, check=True, **more).stdout
 
 
-def shown_files():
+@functools.cache
+def text_of(base, path):
+    return git("show", f"{base.branch}:{path}", text=True)
+
+
+def shown_files(base):
     """The files whose kernel-doc comments are part of the document."""
-    return sorted(set(re.findall(r"^\.\. kernel-doc:: (\S+)$", text_of(PATH), re.MULTILINE)))
+    return sorted(set(re.findall(r"^\.\. kernel-doc:: (\S+)$", text_of(base, PATH), re.MULTILINE)))
 
 
 @pytest.fixture
-def tree(tmp_path):
+def tree(base, tmp_path):
     """What Sphinx needs for the document and for the index that leads to it."""
-    archive = subprocess.run(["git", "-C", LINUX, "archive", COMMIT, PATH, *SPHINX, *shown_files()], stdout=subprocess.PIPE, check=True)
-    subprocess.run(["tar", "-C", tmp_path, "-x"], input=archive.stdout, check=True)
-    source = tmp_path / "pages"
+    there = git("ls-tree", "--name-only", base.branch, *SPHINX_IF_THERE, text=True).split()
+    archive = git("archive", base.branch, PATH, *SPHINX, *there, *shown_files(base))
+    subprocess.run(["tar", "-C", tmp_path, "-x"], input=archive, check=True)
+    source = tmp_path / PAGES
     (source / INDEX).parent.mkdir(parents=True)
     for name in INDEX, DOCUMENT:
         shutil.move(tmp_path / "Documentation" / f"{name}.rst", source / f"{name}.rst")
+    if (tmp_path / INCLUDES).exists():
+        shutil.copytree(tmp_path / INCLUDES, source / INCLUDES)
     return tmp_path
 
 
@@ -45,7 +57,7 @@ def shown_names(text):
     return " ".join(lists).split()
 
 
-def complaints(tree):
+def complaints(base, tree):
     """What the kernel's set-up of Sphinx says of the document and of the comments it shows, and what it omits."""
     settings = {
         "master_doc": INDEX,
@@ -57,14 +69,15 @@ def complaints(tree):
     command = ["sphinx-build", "-q", "-b", "html", "-c", "Documentation", "-d", "doctrees"]
     for name, value in settings.items():
         command += ["-D", f"{name}={value}"]
-    done = subprocess.run([*command, "pages", "html"], cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = {**os.environ, "srctree": str(tree)}
+    done = subprocess.run([*command, PAGES, "html"], cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert (tree / "html" / f"{DOCUMENT}.html").exists(), done.stdout[-3000:]
-    named = "|".join(map(re.escape, [DOCUMENT, *shown_files()]))
+    named = "|".join(map(re.escape, [DOCUMENT, *shown_files(base)]))
     pattern = rf"({named})\b.*\b(warning|error|severe)\b"
     found = [line for line in done.stdout.splitlines() if re.search(pattern, line, re.IGNORECASE)]
     # For a name without a comment there is no warning.
     html = (tree / "html" / f"{DOCUMENT}.html").read_text()
-    names = shown_names((tree / "pages" / f"{DOCUMENT}.rst").read_text())
+    names = shown_names((tree / PAGES / f"{DOCUMENT}.rst").read_text())
     return found + [f"{name} is not shown" for name in names if f'id="c.{name}"' not in html]
 
 
@@ -74,36 +87,36 @@ def edit(path, old, new):
     path.write_text(text.replace(old, new, 1))
 
 
-def test_sphinx_is_content(tree):
-    assert complaints(tree) == []
+def test_sphinx_is_content(base, tree):
+    assert complaints(base, tree) == []
     assert 'id="c.iommu_group_register_notifier"' in (tree / "html" / f"{DOCUMENT}.html").read_text()
-    assert "iommu_group_get_by_key" in shown_names(text_of(PATH))
+    assert "iommu_group_get_by_key" in shown_names(text_of(base, PATH))
 
 
 FAULTS = {
-    "reference": (f"pages/{DOCUMENT}.rst", "\nLifetime\n", "\nSee :ref:`nowhere`.\n\nLifetime\n", "undefined label: 'nowhere'"),
-    "title": (f"pages/{DOCUMENT}.rst", "\nLifetime\n--------\n", "\nLifetime\n-----\n", "Title underline too short"),
+    "reference": (f"{PAGES}/{DOCUMENT}.rst", "\nLifetime\n", "\nSee :ref:`nowhere`.\n\nLifetime\n", "undefined label: 'nowhere'"),
+    "title": (f"{PAGES}/{DOCUMENT}.rst", "\nLifetime\n--------\n", "\nLifetime\n-----\n", "Title underline too short"),
     "comment": ("drivers/iommu/iommu-group.c", " * @group: the group, or NULL\n", " * @groop: it\n", "'group' not described"),
-    "function": (f"pages/{DOCUMENT}.rst", ":identifiers: pci_group_key", ":identifiers: pci_group_quay", "pci_group_quay is not shown"),
-    "index": (f"pages/{INDEX}.rst", "   iommu-groups\n", "", "isn't included in any toctree"),
+    "function": (f"{PAGES}/{DOCUMENT}.rst", ":identifiers: pci_group_key", ":identifiers: pci_group_quay", "pci_group_quay is not shown"),
+    "index": (f"{PAGES}/{INDEX}.rst", "   iommu-groups\n", "", "isn't included in any toctree"),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_sphinx_sees_a_fault(tree, fault):
+def test_sphinx_sees_a_fault(base, tree, fault):
     path, old, new, finding = FAULTS[fault]
     edit(tree / path, old, new)
-    assert finding in "\n".join(complaints(tree))
+    assert finding in "\n".join(complaints(base, tree))
 
 
-def test_files_that_it_names_are_there():
-    named = set(re.findall(r"\b(?:Documentation|drivers|include)/[\w/-]+(?:\.\w+)*", text_of(PATH)))
-    listed = subprocess.run(["git", "-C", LINUX, "ls-tree", "-r", "-t", "--name-only", COMMIT, *named], stdout=subprocess.PIPE, text=True)
-    assert named - set(listed.stdout.splitlines()) == set()
+def test_files_that_it_names_are_there(base):
+    named = set(re.findall(r"\b(?:Documentation|drivers|include)/[\w/-]+(?:\.\w+)*", text_of(base, PATH)))
+    listed = git("ls-tree", "-r", "-t", "--name-only", base.branch, *named, text=True)
+    assert named - set(listed.splitlines()) == set()
 
 
-def test_every_reason_is_explained():
-    words = re.findall(r"^\t\[IOMMU_GROUP_REASON_\w+\]\s*= \"(.*)\",$", text_of("drivers/iommu/iommu-group-sysfs.c"), re.MULTILINE)
+def test_every_reason_is_explained(base):
+    words = re.findall(r"^\t\[IOMMU_GROUP_REASON_\w+\]\s*= \"(.*)\",$", text_of(base, "drivers/iommu/iommu-group-sysfs.c"), re.MULTILINE)
     assert len(words) > 1
-    assert set(words) == set(re.findall(r"^   \* - ``([a-z-]+)``$", text_of(PATH), re.MULTILINE))
-    assert set(words) == set(re.findall(r"^\t\t([a-z-]+)\n\t\t\t", text_of(ABI), re.MULTILINE))
+    assert set(words) == set(re.findall(r"^   \* - ``([a-z-]+)``$", text_of(base, PATH), re.MULTILINE))
+    assert set(words) == set(re.findall(r"^\t\t([a-z-]+)\n\t\t\t", text_of(base, ABI), re.MULTILINE))

@@ -17,29 +17,41 @@ loader = importlib.machinery.SourceFileLoader("check_patch", str(CHECK_PATCH))
 check_patch = importlib.util.module_from_spec(importlib.util.spec_from_loader("check_patch", loader))
 loader.exec_module(check_patch)
 
-PATCHES = sorted(path.name for path in (TOP / "patches").glob("*.patch"))
+import bases  # noqa: E402
 
 
-def passes(*arguments):
-    done = subprocess.run([CHECK_PATCH, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def passes(base, *arguments):
+    done = subprocess.run([CHECK_PATCH, "--base", base.name, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("number", range(1, len(PATCHES) + 1), ids=PATCHES)
-def test_patch(number):
-    passes(str(number))
+def of_each_base(name, values):
+    """Parameters `base' and NAME, which has other values on each base."""
+    pairs = [(base, value) for base in bases.every() for value in values(base)]
+    parameters = [pytest.param(base, value, id=f"{base}-{getattr(value, 'stem', value)}") for base, value in pairs]
+    return pytest.mark.parametrize(f"base, {name}", parameters, indirect=["base"], scope="session")
+
+
+@of_each_base("path", lambda base: base.patches())
+def test_patch(base, path):
+    passes(base, str(base.patches().index(path) + 1))
 
 
 LONG = {"iommu-api-off-vmlinux", "clang-oldest", *check_patch.USERS}
 
 
-@pytest.mark.parametrize(
-    "gate", [pytest.param(gate, marks=pytest.mark.full if gate in LONG else ()) for gate in check_patch.SERIES_GATES]
-)
-def test_series(gate):
-    passes("--gate", gate, "series")
+@of_each_base("gate", lambda base: [gate for gate in check_patch.series_gates(base) if gate not in LONG])
+def test_series(base, gate):
+    passes(base, "--gate", gate, "series")
 
 
+@pytest.mark.full
+@of_each_base("gate", lambda base: [gate for gate in check_patch.series_gates(base) if gate in LONG])
+def test_series_in_full(base, gate):
+    passes(base, "--gate", gate, "series")
+
+
+BARE = bases.newest().bare_branch
 IOMMU_C = "drivers/iommu/iommu.c"
 IOMMU_H = "include/linux/iommu.h"
 ABI = "Documentation/ABI/testing/sysfs-kernel-iommu_groups"
@@ -59,22 +71,24 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def tree():
-    with open(check_patch.BUILD / "src.lock", "w") as lock:
+    """Of the newest base, which check_patch has when it begins."""
+    with open(bases.newest().place / "src.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        check_patch.check_out("base")
-        yield check_patch.SRC
+        check_patch.use(bases.newest())
+        check_patch.check_out(BARE)
+        yield bases.newest().src
 
 
 def faulty_patch(tree, directory, file, addition):
     """A patch to the base that adds something to the end of a file."""
-    check_patch.check_out("base")
+    check_patch.check_out(BARE)
     path = tree / file
     path.write_text(path.read_text() + addition)
     me = ["-c", "user.name=me", "-c", "user.email=me@localhost"]
     check_patch.git(*me, "commit", "-q", "-a", "-m", "iommu: Add a fault\n\nA gate must see it.", cwd=tree)
     commit = check_patch.git("rev-parse", "HEAD", cwd=tree).strip()
     patch = check_patch.git("format-patch", "-1", "-o", directory, commit, cwd=tree).strip()
-    before = check_patch.git("rev-parse", "base").strip()
+    before = check_patch.git("rev-parse", BARE).strip()
     return check_patch.Patch(1, Path(patch), before, commit)
 
 
@@ -91,19 +105,19 @@ def test_configuration_is_made_again_only_when_it_would_differ(tree, tmp_path):
 
     def configured(commit, line, path=os.environ["PATH"]):
         fragment.write_text(f"{line}\n")
-        command = [TOP / "scripts" / "configure", tmp_path / "out", commit, "allnoconfig", fragment]
+        command = [TOP / "scripts" / "configure", bases.newest().name, tmp_path / "out", commit, "allnoconfig", fragment]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PATH": path})
         return config.read_text().splitlines()
 
     off = "# CONFIG_SYSVIPC is not set"
-    assert off in configured("base", off)
+    assert off in configured(BARE, off)
     no_make = tmp_path / "make"
     no_make.write_text("#!/bin/sh\nexit 1\n")
     no_make.chmod(0o755)
-    assert off in configured("base", off, f"{tmp_path}:{os.environ['PATH']}")
+    assert off in configured(BARE, off, f"{tmp_path}:{os.environ['PATH']}")
     config.write_text("")
-    assert off in configured("base", off)
-    assert "CONFIG_SYSVIPC=y" in configured("base", "CONFIG_SYSVIPC=y")
+    assert off in configured(BARE, off)
+    assert "CONFIG_SYSVIPC=y" in configured(BARE, "CONFIG_SYSVIPC=y")
     symbol = faulty_patch(tree, tmp_path, "init/Kconfig", "\nconfig IOMMU_FAULT\n\tdef_bool y\n")
     assert "CONFIG_IOMMU_FAULT=y" in configured(symbol.commit, "CONFIG_SYSVIPC=y")
 
@@ -139,13 +153,52 @@ def test_gate_of_users_sees_an_empty_configuration(tree):
     kernel, objects, drivers = check_patch.USERS["s390x"]
     empty = check_patch.Users(kernel._replace(name="s390x-empty", target="allnoconfig", fragments=[]), [], drivers)
     with pytest.raises(check_patch.Failed, match="not compiled: drivers/iommu/iommufd/device.o"):
-        check_patch.compare_users(empty, "base", "base")
+        check_patch.compare_users(empty, BARE, BARE)
+
+
+def test_objects_of_a_base_have_their_source_there_only():
+    for (name, users), objects in check_patch.DRIVERS_OF_BASE.items():
+        assert users in check_patch.USERS
+        sources = [str(Path(path).with_suffix(".c")) for path in objects]
+        for base in bases.every():
+            found = check_patch.git("ls-tree", "--name-only", base.bare_branch, *sources).split()
+            assert found == (sorted(sources) if base.name == name else [])
+
+
+@pytest.mark.full
+def test_gate_of_users_demands_the_objects_of_a_base(tree, monkeypatch):
+    kernel = check_patch.USERS["riscv64"].kernel._replace(name="riscv64-empty", target="allnoconfig", fragments=[])
+    monkeypatch.setitem(check_patch.DRIVERS_OF_BASE, (bases.newest().name, kernel.name), ["drivers/iommu/riscv/iommu.o"])
+    with pytest.raises(check_patch.Failed, match="not compiled: drivers/iommu/riscv/iommu.o"):
+        check_patch.compare_users(check_patch.Users(kernel, [], []), BARE, BARE)
+
+
+WRONG_CALLS = {
+    ("no-such.patch",): "'no-such.patch' is no patch: it must be a file of patches/, its number, series or all",
+    ("0",): "'0' is no patch",
+    ("1", "--gate", "clang"): "gate clang checks the whole series, not '1'",
+    ("series", "--gate", "apply"): "gate apply checks one patch, not 'series'",
+    ("--gate", "nosuch"): "there is no gate nosuch on base",
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG_CALLS, ids=" ".join)
+def test_a_call_that_checks_nothing_is_refused(arguments):
+    done = subprocess.run([CHECK_PATCH, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert WRONG_CALLS[arguments] in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_patch_is_named_by_its_file():
+    path = bases.newest().patches()[0]
+    for name in (path.name, path, path.relative_to(TOP)):
+        passes(bases.newest(), "--gate", "apply", str(name))
 
 
 def test_gate_names_the_package_of_a_missing_compiler():
     kernel = check_patch.everything("vax", check_patch.cross("vax", "vax-linux-gnu-"))
     with pytest.raises(check_patch.Failed, match="install the package gcc-vax-linux-gnu "):
-        check_patch.compare_kernels(kernel, "base", "base", [])
+        check_patch.compare_kernels(kernel, BARE, BARE, [])
 
 
 def test_gate_sees_a_patch_that_needs_fuzz(tree, tmp_path):

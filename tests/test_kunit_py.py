@@ -4,21 +4,19 @@
 import fcntl
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
-BUILD = Path(__file__).resolve().parent.parent / "build"
 SUITE = "iommu-group"
 
 
 @pytest.mark.full
-def test_kunit_py():
-    with open(BUILD / "src.lock", "w") as lock:
+def test_kunit_py(base):
+    with open(base.place / "src.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run(["git", "-C", BUILD / "src", "checkout", "-q", "--force", "--detach", "series"], check=True)
-        tool = ["/usr/bin/python3", "tools/testing/kunit/kunit.py", "run", f"--build_dir={BUILD}/out/kunit"]
+        subprocess.run(["git", "-C", base.src, "checkout", "-q", "--force", "--detach", base.branch], check=True)
+        tool = ["/usr/bin/python3", "tools/testing/kunit/kunit.py", "run", f"--build_dir={base.place}/out/kunit"]
         options = ["--kunitconfig=drivers/iommu", "--jobs=2", "--make_options", "CC=ccache gcc", "--raw_output=kunit"]
-        done = subprocess.run([*tool, *options], cwd=BUILD / "src", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run([*tool, *options], cwd=base.src, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout[-3000:]
     assert re.search(rf"^ok \d+ {SUITE}$", done.stdout, re.MULTILINE), done.stdout[-3000:]

@@ -43,8 +43,8 @@ def load_devices(machine, way):
 QUIET = ["printk.ignore_loglevel=0", "loglevel=5"]
 # Eight at one controller wait for each other, on a busy host longer than the 30 s of other tests.
 PATIENT = ["sysctl.kernel.hung_task_timeout_secs=120"]
-FAULTS = ["kunit.enable=1", "kunit.filter_glob=iommu-group-faults", "iommu_group_load.fail=1"]
-KUNIT = ["kunit.enable=1", "kunit.filter_glob=iommu-group"]
+FAULTS = ["kunit.enable=1", "kunit.autorun=1", "kunit.filter_glob=iommu-group-faults", "iommu_group_load.fail=1"]
+KUNIT = ["kunit.enable=1", "kunit.autorun=1", "kunit.filter_glob=iommu-group"]
 # Of so many accesses of a processor one is watched.  Of 4000, as the kernel has it, the races in
 # KUnit are over before it was one of ours: a counter without a lock in iommu_group_get() stays unseen.
 WATCHFUL = ["kcsan.skip_watch=20"]
@@ -88,7 +88,6 @@ CHECKED = {
 # The one of them that found something in 6.12 and takes two minutes is in the plain run
 CHECKED_IN_PLAIN = ["intel-hotplug"]
 RACED = [(machine, way) for machine in MACHINES for way in WAYS]
-RACED_IN_PLAIN = [("intel", "port_load")]
 # Few rounds; and without hotplug of conventional buses, whose driver would have the DMA of a group
 CHECKED_WORDS = ["group_uevents=10", "initcall_blacklist=shpcd_init"]
 
@@ -112,10 +111,10 @@ def begin(boots, with_full):
         boots.begin(**load(machine, "conventional_load"))
     for machine in CHECKED if with_full else CHECKED_IN_PLAIN:
         boots.begin(**checked(machine))
-    for machine, way in RACED if with_full else RACED_IN_PLAIN:
-        boots.begin(**load(machine, way, flavour="kcsan"))
     if not with_full:
         return
+    for machine, way in RACED:
+        boots.begin(**load(machine, way, flavour="kcsan"))
     for machine in MACHINES:
         boots.begin(**faults(machine))
         for way in WAYS:
@@ -161,9 +160,8 @@ def test_hotplug_under_load_in_full(begun, machine, way):
     assert_load_was_held(begun.run(**load(machine, way, ROUNDS_IN_FULL)), way, ROUNDS_IN_FULL)
 
 
-@pytest.mark.parametrize(
-    "machine, way", [pytest.param(*case, marks=() if case in RACED_IN_PLAIN else pytest.mark.full) for case in RACED]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("machine, way", RACED)
 def test_no_data_race(begun, machine, way):
     assert_load_was_held(begun.run(**load(machine, way, flavour="kcsan")), way, ROUNDS)
 

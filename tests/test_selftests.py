@@ -10,8 +10,6 @@ import pytest
 import verdict
 from boots import assert_passed
 
-TOP = Path(__file__).resolve().parent.parent
-
 # What iommu_groups does not find on a machine, and in a kernel.
 NO_NAME = {"groups.have_a_name_of_one_line"}
 NO_REASON = {"groups.have_a_reason", "groups.are_anchored_in_a_member"}
@@ -60,7 +58,7 @@ def begin(boots, with_full):
     for machine, stage in SKIPPED:
         boots.begin(*on(machine, stage))
     boots.begin(*on("none", "all"))
-    for stage in SKIPPED_WITH_MOCK if with_full else ["all-tests"]:
+    for stage in SKIPPED_WITH_MOCK if with_full else []:
         arguments, named = all_programs(stage)
         boots.begin(*arguments, **named)
 
@@ -88,10 +86,8 @@ def test_iommu_groups_without_groups(begun):
     assert having(verdicts_of(run, "iommu_groups"), "ok") == {"global.devices_are_linked_to_their_group"}
 
 
-STAGES_WITH_MOCK = ["all-tests", pytest.param("stock", marks=pytest.mark.full)]
-
-
-@pytest.mark.parametrize("stage", STAGES_WITH_MOCK)
+@pytest.mark.full
+@pytest.mark.parametrize("stage", SKIPPED_WITH_MOCK)
 def test_iommu_groups_with_a_mock_device(begun, stage):
     arguments, named = all_programs(stage)
     verdicts = verdicts_of(begun.run(*arguments, **named), "iommu_groups")
@@ -101,8 +97,9 @@ def test_iommu_groups_with_a_mock_device(begun, stage):
     assert having(verdicts, "ok") & MOCK_GROUP == MOCK_GROUP - SKIPPED_WITH_MOCK[stage]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("program", FAILS_ON_STOCK)
-@pytest.mark.parametrize("stage", STAGES_WITH_MOCK)
+@pytest.mark.parametrize("stage", SKIPPED_WITH_MOCK)
 def test_no_more_fails_than_on_stock(begun, stage, program):
     arguments, named = all_programs(stage)
     run = begun.run(*arguments, **named)
@@ -227,11 +224,9 @@ DEFECTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def iommu_groups():
-    made = subprocess.run([TOP / "scripts" / "mkselftests"], stdout=subprocess.PIPE, text=True)
-    assert made.returncode == 0
-    return Path(made.stdout.splitlines()[-1]) / "iommu_groups"
+@pytest.fixture
+def iommu_groups(base):
+    return Path(base.made("mkselftests")) / "iommu_groups"
 
 
 def verdicts_on(sysfs, defect, *command):

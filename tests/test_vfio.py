@@ -26,17 +26,27 @@ EXPECTED = {
 }
 # The last shows that the disk works after it was given away and back.
 WITH_IOMMU = ["vfio_group", "vfio_cdev", "dma"]
-WITHOUT_IOMMU = ["vfio_noiommu", "dma"]
+# The first looks whether the kernel is tainted.
+NO_IOMMU_CDEV = "vfio_noiommu_cdev"
+WITHOUT_IOMMU = [NO_IOMMU_CDEV, "vfio_noiommu", "dma"]
 
 
 def wanted(machine):
     """The arguments of its boot."""
-    return machine, "all", WITHOUT_IOMMU if machine == "none" else WITH_IOMMU
+    if machine == "none":
+        return machine, "all", WITHOUT_IOMMU
+    return machine, "all", [NO_IOMMU_CDEV, *WITH_IOMMU] if machine == "intel" else WITH_IOMMU
 
 
-def begin(boots, _with_full):
+def stock_without_iommu():
+    return "none", "stock", WITHOUT_IOMMU
+
+
+def begin(boots, with_full):
     for machine in [*EXPECTED, "none"]:
         boots.begin(*wanted(machine))
+    if with_full:
+        boots.begin(*stock_without_iommu())
 
 
 def result_of(run):
@@ -48,14 +58,25 @@ def skips(result):
     return {path for path, check in result.walk() if check.skip}
 
 
+def base_lacks(base):
+    """6.12 gives a device without an IOMMU no node of its own."""
+    return {NO_IOMMU_CDEV} if base.name == "6.12" else set()
+
+
+@pytest.mark.older(machine=["intel", "amd"])
 @pytest.mark.parametrize("machine", EXPECTED)
-def test_device_is_assigned(begun, machine):
+def test_device_is_assigned(base, begun, machine):
     interrupts, expected_skips = EXPECTED[machine]
     result = result_of(begun.run(*wanted(machine)))
-    assert skips(result) == expected_skips
+    assert skips(result) == expected_skips | (base_lacks(base) if machine == "intel" else set())
     for program in ("vfio_group", "vfio_cdev"):
         assert interrupts in result.child(program).diagnostics
 
 
-def test_device_is_assigned_without_iommu(begun):
-    assert not skips(result_of(begun.run(*wanted("none"))))
+def test_device_is_assigned_without_iommu(base, begun):
+    assert skips(result_of(begun.run(*wanted("none")))) == base_lacks(base)
+
+
+@pytest.mark.full
+def test_stock_assigns_it_without_iommu(base, begun):
+    assert skips(result_of(begun.run(*stock_without_iommu()))) == base_lacks(base)

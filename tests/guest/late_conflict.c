@@ -17,12 +17,12 @@
 #define _GNU_SOURCE
 #include <ctype.h>
 
-#include "kernel_log.h"
-#include "ktap.h"
 #include "pci_config.h"
+#include "vfio_checks.h"
 
-#define CHECKS 8
+#define CHECKS 9
 #define LEVEL_ERROR 3
+#define ALLOWED "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 
 static void rescan(void)
 {
@@ -79,6 +79,31 @@ static int errors_of(int log, const char *name, int group, int other, int *namin
 }
 
 /*
+ * If the administrator allows what has no IOMMU, VFIO takes by a group what has no group.  By
+ * its node (7.3) it does not take who was refused, which has an IOMMU: that node is bound to
+ * no iommufd.  6.12 has no such node.
+ */
+static void check_noiommu(const char *what, const char *endpoint)
+{
+	int device, iommufd, result, error;
+
+	write_text("Y", ALLOWED);
+	pci_bind_vfio(endpoint);
+	device = open_cdev(endpoint);
+	iommufd = open_iommufd();
+	result = device < 0 ? 0 : bind_iommufd(device, iommufd);
+	error = errno;
+	if (device >= 0)
+		diag("its node: %s", result ? strerrorname_np(error) : "bound");
+	close(device);
+	close(iommufd);
+	pci_bind_host(endpoint);
+	ok((device < 0 || (result && error == EINVAL)) && pci_group(endpoint) < 0,
+	   "%s: iommufd does not take it for a device without an IOMMU", what);
+	write_text("N", ALLOWED);
+}
+
+/*
  * `late' comes when the ACS of `port' is switched off, and would then join the groups of
  * `port' and `other'.  `below' stands behind it.
  */
@@ -109,6 +134,7 @@ static void check(const char *what, const char *port, const char *other, const c
 		diag("%s has a driver", endpoint);
 	ok(had_driver && is_there(endpoint) && !has_driver(endpoint),
 	   "%s: no driver binds the endpoint", what);
+	check_noiommu(what, endpoint);
 	errors = errors_of(log, late, group, other_group, &naming);
 	diag("%d errors, %d of them name both groups", errors, naming);
 	ok(errors == 1 && naming == 1, "%s: one error names both groups", what);

@@ -56,17 +56,22 @@ static inline int pcie_type(const char *function)
 	return at ? (int)(pci_read(function, at + PCI_EXP_FLAGS, 2) & PCI_EXP_FLAGS_TYPE) >> 4 : -1;
 }
 
-/* Where the ACS capability is. */
-static inline int pci_acs(const char *function)
+/* Where an extended capability is. */
+static inline int pci_extended(const char *function, unsigned int id)
 {
 	int at = 0x100;
 	uint32_t header = pci_read(function, at, 4);
 
-	while (header && at && PCI_EXT_CAP_ID(header) != PCI_EXT_CAP_ID_ACS) {
+	while (header && at && PCI_EXT_CAP_ID(header) != id) {
 		at = PCI_EXT_CAP_NEXT(header);
 		header = pci_read(function, at, 4);
 	}
 	return header ? at : 0;
+}
+
+static inline int pci_acs(const char *function)
+{
+	return pci_extended(function, PCI_EXT_CAP_ID_ACS);
 }
 
 /* The bridge above a function; not so for one of a root bus. */

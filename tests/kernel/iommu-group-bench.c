@@ -407,7 +407,7 @@ static void set_added(bool added)
 	unsigned int i;
 
 	for (i = 0; i < nr_found; i++)
-		pci_dev_assign_added(found[i], added);
+		assign_bit(PCI_DEV_ADDED, &found[i]->priv_flags, added);
 }
 
 static void measure(void)

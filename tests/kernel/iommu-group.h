@@ -9,4 +9,7 @@
 
 static bool pci_group_acs_strict;
 
+/* Of the PCI core, where the series shows it to the suite */
+static int pci_acs_enable;
+
 #endif /* __LINUX_IOMMU_GROUP_H */
