@@ -81,6 +81,32 @@ static void check_partition(struct partition *partition, struct partition *other
 	print_verdict(partition, other, false, &style);
 }
 
+/* With more services on there are never larger sets */
+static void check_what_if(const struct topology *topology)
+{
+	const struct selection all = { .group = -1, .function = -1, .now = topology };
+	struct partition partition, with;
+	struct topology copy;
+	struct style style = {};
+	unsigned int i;
+
+	copy_with_iommu(&copy, topology);
+	make_partition(&partition, topology, false);
+	make_partition(&with, &copy, false);
+	if (count_sets(&with) < count_sets(&partition))
+		abort();
+	for (i = 0; i < topology->nr; i++) {
+		if (partition.perhaps[i] == i && with.perhaps[i] != i && !topology->left_out)
+			abort();
+	}
+	print_groups(&with, &all, &style);
+	style.json = true;
+	print_groups(&with, &all, &style);
+	free_partition(&partition);
+	free_partition(&with);
+	free(copy.fn);
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	struct partition partition, strict;
@@ -101,6 +127,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		check_partition(&strict, &partition);
 		free_partition(&partition);
 		free_partition(&strict);
+		if (!topology.has_groups)
+			check_what_if(&topology);
 	}
 	fclose(file);
 	free_topology(&topology);

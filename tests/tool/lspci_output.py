@@ -40,6 +40,9 @@ class Function:
     class_name: str = None
     hidden: bool = False
     vendor: int = 0x1234
+    device: int = None
+    # where some ports of Intel have the control register of ACS
+    second_dword: int = None
 
     @property
     def registers(self):
@@ -58,11 +61,16 @@ def maker(fn):
     return "Intel Corporation" if fn.vendor == 0x8086 else "Example Corporation"
 
 
+def title(fn):
+    ids = "" if fn.device is None else f" [{fn.vendor:04x}:{fn.device:04x}]"
+    return f"{maker(fn)} {fn.name}{ids}"
+
+
 def verbose(fn, capabilities=True):
     """One function as `lspci -vvv' prints it."""
     class_name = fn.class_name or ("PCI bridge" if fn.buses else "Ethernet controller")
     lines = [
-        f"{fn.address} {class_name}: {maker(fn)} {fn.name} (rev 01)",
+        f"{fn.address} {class_name}: {title(fn)} (rev 01)",
         f"\tControl: I/O+ Mem+ BusMaster{'+' if fn.master else '-'} SpecCycle- MemWINV- VGASnoop- ParErr- Stepping- SERR+ FastB2B- DisINTx+",
         "\tStatus: Cap+ 66MHz- UDF- FastB2B- ParErr- DEVSEL=fast >TAbort- <TAbort- <MAbort- >SERR- <PERR- INTx-",
         "\tLatency: 0, Cache Line Size: 64 bytes",
@@ -120,7 +128,7 @@ def configuration(fn):
         data[at:at + size] = value.to_bytes(size, "little")
 
     put(0, 2, 0xFFFF if fn.virtual else fn.vendor)
-    put(2, 2, 0xFFFF if fn.virtual else 0x5678)
+    put(2, 2, 0xFFFF if fn.virtual else fn.device or 0x5678)
     put(4, 2, 0x0003 | (4 if fn.master else 0))
     put(10, 2, 0x0604 if fn.buses else 0x0600 if fn.class_name == "Host bridge" else 0x0200)
     put(14, 1, (1 if fn.buses else 0) | (0x80 if fn.multifunction else 0))
@@ -142,6 +150,8 @@ def configuration(fn):
         chain.append((0x148, 0x000D))
         put(0x14C, 2, fn.registers[0])
         put(0x14E, 2, fn.registers[1])
+        if fn.second_dword is not None:
+            put(0x150, 4, fn.second_dword)
     if fn.virtual_functions:
         number, offset, stride = fn.virtual_functions
         chain.append((0x160, 0x0010))
@@ -157,7 +167,7 @@ def configuration(fn):
 def hexdump(fn, size=None):
     """One function as `lspci -xxxx' prints it."""
     data = configuration(fn)[:size]
-    lines = [f"{fn.address} {fn.class_name or 'Ethernet controller'}: {maker(fn)} {fn.name}"]
+    lines = [f"{fn.address} {fn.class_name or 'Ethernet controller'}: {title(fn)}"]
     for at in range(0, len(data), 16):
         lines.append(f"{at:02x}: " + " ".join(f"{byte:02x}" for byte in data[at:at + 16]))
     return "\n".join(lines) + "\n\n"

@@ -20,7 +20,7 @@ INSTALLED = {
 def tools(tmp_path):
     """A copy of the sources, with nothing built."""
     tree = program().parent.parent
-    shutil.copytree(tree, tmp_path / "tools")
+    shutil.copytree(tree, tmp_path / "tools", symlinks=True)
     make(tmp_path / "tools", "-C", "iommu", "clean")
     return tmp_path / "tools"
 

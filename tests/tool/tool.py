@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import bases
+
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 
@@ -19,9 +21,22 @@ def program():
     other = os.environ.get("IOMMU_GROUPS")
     if other:
         return Path(other)
-    built = subprocess.run([TOP / "scripts" / "mktool"], stdout=subprocess.PIPE, text=True)
-    assert built.returncode == 0, "scripts/mktool failed"
-    return Path(built.stdout.splitlines()[-1])
+    return Path(bases.newest().made("mktool"))
+
+
+@functools.cache
+def kernel_file(path):
+    """The text of a file of the kernel that the program is of: its own tree, or the branch series."""
+    own = program().resolve().parents[2] / path
+    if own.exists():
+        return own.read_text()
+    for tree in (TOP / "build" / "linux", *sorted((TOP / "build").glob("*/linux"))):
+        shown = subprocess.run(["git", "-C", tree, "show", f"series:{path}"], capture_output=True, text=True)
+        if shown.returncode:
+            shown = subprocess.run(["git", "-C", tree, "show", f"HEAD:{path}"], capture_output=True, text=True)
+        if not shown.returncode:
+            return shown.stdout
+    raise AssertionError(f"there is no kernel tree with {path}")
 
 
 def run(*arguments, text=None):
