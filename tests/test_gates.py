@@ -65,7 +65,7 @@ FAULTS = {
         "\n/**\n * iommu_fault() - has another parameter\n * @b: it is a\n */\nint iommu_fault(int a);\n",
         "parameter.*not described in 'iommu_fault'",
     ),
-    "abi": (ABI, "\nWhat:\n\nDescription: and no What\n", "sysfs-kernel-iommu_groups"),
+    "abi": (ABI, "\nWhere:\t\t/sys/fault\nDescription:\tand no What\n", "sysfs-kernel-iommu_groups"),
 }
 
 
