@@ -51,6 +51,28 @@ def test_series_in_full(base, gate):
     passes(base, "--gate", gate, "series")
 
 
+WRONG_CALLS = {
+    ("no-such.patch",): "'no-such.patch' is no patch: it must be a file of patches/, its number, series or all",
+    ("0",): "'0' is no patch",
+    ("1", "--gate", "clang"): "gate clang checks the whole series, not '1'",
+    ("series", "--gate", "apply"): "gate apply checks one patch, not 'series'",
+    ("--gate", "nosuch"): "there is no gate nosuch on base",
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG_CALLS, ids=" ".join)
+def test_a_call_that_checks_nothing_is_refused(arguments):
+    done = subprocess.run([CHECK_PATCH, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert WRONG_CALLS[arguments] in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_patch_is_named_by_its_file():
+    path = bases.newest().patches()[0]
+    for name in (path.name, path, path.relative_to(TOP)):
+        passes(bases.newest(), "--gate", "apply", str(name))
+
+
 BARE = bases.newest().bare_branch
 IOMMU_C = "drivers/iommu/iommu.c"
 IOMMU_H = "include/linux/iommu.h"
@@ -123,6 +145,9 @@ def test_configuration_is_made_again_only_when_it_would_differ(tree, tmp_path):
 
 
 def test_gate_sees_what_sparse_says(tree, tmp_path):
+    valid = tree / "scripts" / "checker-valid.sh"
+    if valid.exists() and subprocess.run([valid, "sparse"], capture_output=True, text=True).stdout.strip() != "1":
+        pytest.skip("this kernel's make leaves out a sparse as old as this one, so the gate `build' has no findings of it")
     fault = "\nstatic void __user *iommu_fault_pointer;\n\nvoid *iommu_fault(void);\nvoid *iommu_fault(void)\n{\n\treturn iommu_fault_pointer;\n}\n"
     with pytest.raises(check_patch.Failed, match="different address spaces"):
         check_patch.gate_build(faulty_patch(tree, tmp_path, IOMMU_C, fault))
@@ -171,28 +196,6 @@ def test_gate_of_users_demands_the_objects_of_a_base(tree, monkeypatch):
     monkeypatch.setitem(check_patch.DRIVERS_OF_BASE, (bases.newest().name, kernel.name), ["drivers/iommu/riscv/iommu.o"])
     with pytest.raises(check_patch.Failed, match="not compiled: drivers/iommu/riscv/iommu.o"):
         check_patch.compare_users(check_patch.Users(kernel, [], []), BARE, BARE)
-
-
-WRONG_CALLS = {
-    ("no-such.patch",): "'no-such.patch' is no patch: it must be a file of patches/, its number, series or all",
-    ("0",): "'0' is no patch",
-    ("1", "--gate", "clang"): "gate clang checks the whole series, not '1'",
-    ("series", "--gate", "apply"): "gate apply checks one patch, not 'series'",
-    ("--gate", "nosuch"): "there is no gate nosuch on base",
-}
-
-
-@pytest.mark.parametrize("arguments", WRONG_CALLS, ids=" ".join)
-def test_a_call_that_checks_nothing_is_refused(arguments):
-    done = subprocess.run([CHECK_PATCH, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 2 and done.stdout == ""
-    assert WRONG_CALLS[arguments] in done.stderr and done.stderr.count("\n") == 1
-
-
-def test_a_patch_is_named_by_its_file():
-    path = bases.newest().patches()[0]
-    for name in (path.name, path, path.relative_to(TOP)):
-        passes(bases.newest(), "--gate", "apply", str(name))
 
 
 def test_gate_names_the_package_of_a_missing_compiler():
