@@ -2,6 +2,7 @@
 """The kernels that the series is made for, as scripts/bases/ describes them, and where things of each are."""
 
 import functools
+import itertools
 import re
 import subprocess
 from dataclasses import dataclass
@@ -15,6 +16,24 @@ DIRECTORY = TOP / "scripts" / "bases"
 
 class UnknownBase(Exception):
     """The text says which bases there are."""
+
+
+def read_blocks(text):
+    """Of a list of patches [(lines of comment, names)] for each block; one begins with a comment or after a blank line."""
+    blocks, open_block = [], False
+    for line in text.splitlines():
+        name = line.partition("#")[0].strip()
+        if not line.strip():
+            open_block = False
+            continue
+        if not open_block or (not name and blocks[-1][1]):
+            blocks.append(([], []))
+            open_block = True
+        if name:
+            blocks[-1][1].append(name)
+        else:
+            blocks[-1][0].append(line)
+    return blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +78,12 @@ class Base:
 
     def patches(self):
         """The paths that the list of patches names, in order."""
-        listed = [line.partition("#")[0].strip() for line in self.series.read_text().splitlines()]
-        return [self.queue / name for name in listed if name]
+        return [self.queue / name for _, names in read_blocks(self.series.read_text()) for name in names]
+
+    def ends_of_blocks(self):
+        """The number of the last patch of each block of the list."""
+        lengths = [len(names) for _, names in read_blocks(self.series.read_text())]
+        return [end for end, length in zip(itertools.accumulate(lengths), lengths) if length]
 
     def made(self, script, *arguments):
         """The last line of what a script prints for this base, which is the path of what it made."""
