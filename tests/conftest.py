@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-"""What all tests share: the bases, --full, names to choose tests by, the kernel, the table at the end."""
+"""What all tests share: the bases, --full, features and names to choose tests by, the kernel, the results."""
 
 import concurrent.futures
 import pathlib
+import re
 import sys
 
 import pytest
@@ -19,10 +20,38 @@ PROCESSORS = 2
 STATES = ["passed", "skipped", "failed"]
 
 
+# What people look for, and in what order it is listed: the tests whose name has a match of this.
+FEATURES = {
+    "groups": r"_partition\b",
+    "reason": r"reasons|tells_why",
+    "policy": r"strict|policy",
+    "model": r"test_isolation|test_machines",
+    "stages": r"test_stage\b",
+    "sysfs": r"test_boots.py::test_\w+_passes|test_bad_input_is_refused|test_iommu_groups|reasons",
+    "debugfs": r"test_lines_|test_drivers_of_ports",
+    "uevent": r"test_series_tells_(what|of)|test_boots.py::test_series_passes\[\S+-(intel|amd)\]",
+    "tracepoint": r"test_series_tells_what",
+    "ownership": r"test_series_tells_what|test_vfio|refused_during_a_reset",
+    "vfio": r"test_vfio|test_bad_input.py::test_(bad|devices)",
+    "hotplug": r"hotplug|unplugged|-late\b",
+    "sriov": r"-late\b",
+    "reset": r"test_resets",
+    "faults": r"allocation|test_bad_input.py",
+    "kunit": r"kunit|test_isolation",
+    "kselftest": r"test_selftests",
+    "readers": r"test_readers",
+    "tool": r"tests/tool/",
+    "docs": r"test_documents",
+    "patches": r"test_gates|test_repository|test_queues",
+    "harness": r"test_harness",
+}
+
+
 def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="also the tests marked `full'")
     parser.addoption("--base", choices=bases.names(), help="only on this base")
-    parser.addoption("--name", action="append", default=[], help="only tests with this in their name")
+    parser.addoption("--name", action="append", default=[], help="only tests of this feature, or with this in their name")
+    parser.addoption("--list", action="store_true", help="list the tests by feature, and run none")
 
 
 def pytest_configure(config):
@@ -43,12 +72,22 @@ def is_for_older(item):
     return any(all(item.callspec.params[name] in values for name, values in mark.kwargs.items()) for mark in marks)
 
 
+def has_name(item, name):
+    """Whether people who say NAME mean the test; of a feature not what takes long."""
+    if name in FEATURES:
+        wanted = item.config.getoption("full") or not item.get_closest_marker("full")
+        return wanted and re.search(FEATURES[name], item.nodeid) is not None
+    return name in item.nodeid
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
+    if config.getoption("list"):
+        return
     names, only = config.getoption("name"), config.getoption("base")
-    unknown = [name for name in names if not any(name in item.nodeid for item in items)]
+    unknown = [name for name in names if not any(has_name(item, name) for item in items)]
     if unknown:
-        raise pytest.UsageError(f"no test has '{unknown[0]}' in its name, see tests/run --list")
+        raise pytest.UsageError(f"'{unknown[0]}' is no feature and no test has it in its name, see tests/run --list")
 
     def is_wanted(item):
         base = base_of(item)
@@ -56,7 +95,7 @@ def pytest_collection_modifyitems(config, items):
             return False
         older = not only and base and base != bases.newest()
         if names:
-            named = [name for name in names if name in item.nodeid]
+            named = [name for name in names if has_name(item, name)]
             return bool(named) and not (older and not any(base.name in name for name in named))
         if config.getoption("full"):
             return True
@@ -66,6 +105,30 @@ def pytest_collection_modifyitems(config, items):
     items[:] = [item for item in items if is_wanted(item)]
     # One base after the other, for each has kernels of its own
     items.sort(key=lambda item: bases.names().index(base_of(item).name) if base_of(item) else 0)
+
+
+def pytest_collection_finish(session):
+    if session.config.getoption("list"):
+        session.config.pluginmanager.getplugin("terminalreporter").write_line(listing(session.items))
+
+
+def pytest_runtestloop(session):
+    # Told that all is done
+    return session.config.getoption("list") or None
+
+
+def listing(items):
+    """The tests below the features that they are of; on an older base most run with --full only."""
+    left, text = list(items), []
+    for feature, pattern in [*FEATURES.items(), ("others", "")]:
+        members = [item for item in (items if feature in FEATURES else left) if re.search(pattern, item.nodeid)]
+        left = [item for item in left if item not in members]
+        text += ["", f"{feature}: {len(members)} tests"]
+        for item in members:
+            base = base_of(item)
+            full = item.get_closest_marker("full") or (base and base != bases.newest() and not is_for_older(item))
+            text.append(f"    {item.nodeid.removeprefix('tests/')}{' (--full)' if full else ''}")
+    return "\n".join(text[1:])
 
 
 class Table:
@@ -98,11 +161,12 @@ class Table:
         return f"{self.states[name]:8} {name} {self.seconds[name]:.0f} s"
 
     def pytest_terminal_summary(self, terminalreporter, config):
-        if config.getoption("collectonly"):
+        if config.getoption("list"):
             return
         terminalreporter.write_line("")
-        for name in self.states:
-            terminalreporter.write_line(self.row(name))
+        for name, state in self.states.items():
+            if state == "failed":
+                terminalreporter.write_line(self.row(name))
         counts = {state: list(self.states.values()).count(state) for state in STATES}
         terminalreporter.write_line("{passed} passed, {failed} failed, {skipped} skipped".format(**counts))
 

@@ -6,6 +6,7 @@ A kernel is booted once on a machine; the tests below look at what that boot lef
 
 import functools
 import re
+import subprocess
 
 import bases
 import guest
@@ -240,3 +241,15 @@ def test_kunit(begun):
     suite = run.result.child("kunit").child("iommu-group")
     assert suite and suite.children
     assert not [path for path, result in suite.walk() if result.skip]
+
+
+def test_the_kernels_parser_reads_the_results(begun, base):
+    """tools/testing/kunit/kunit.py of the tree finds in a result file as many passed tests as scripts/verdict.py."""
+    for arguments in [wanted("intel", "all"), kunit()]:
+        run = begun.run(*arguments)
+        command = [base.linux / "tools/testing/kunit/kunit.py", "parse", run.folder / "result.ktap"]
+        done = subprocess.run(["python3", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        ended = [result for _, result in run.result.walk() if not result.children and result is not run.result]
+        skipped = sum(result.skip is not None for result in ended)
+        words = dict(re.findall(r"(passed|failed|skipped|errors): (\d+)", done.stdout.splitlines()[-1]))
+        assert words == {"passed": str(len(ended) - skipped), **({"skipped": str(skipped)} if skipped else {})}, done.stdout[-2000:]

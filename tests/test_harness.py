@@ -105,15 +105,15 @@ def test_only_a_dead_kernel_is_a_crash():
 GOOD = """\
 KTAP version 1
 1..2
-    # Subtest: groups
     KTAP version 1
+    # Subtest: groups
     1..2
     # data: group 0 0000:00:00.0
     ok 1 the PCI devices are listed
     ok 2 the directory is there # SKIP not on this machine
 ok 1 groups
-    # Subtest: kunit
     KTAP version 1
+    # Subtest: kunit
     1..1
         KTAP version 1
         # Subtest: iommu-group
@@ -419,3 +419,17 @@ def test_bad_input_gets_a_sentence(arguments, sentence):
     assert boot.returncode == 2
     assert boot.stderr.startswith(f"boot: {sentence}")
     assert len(boot.stderr.splitlines()) == 1
+
+
+def test_each_feature_has_tests_in_the_plain_run():
+    listed = subprocess.run([TOP / "tests" / "run", "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    blocks = [block.splitlines() for block in listed.strip().split("\n\n")]
+    assert len(blocks) > 20
+    assert [lines[0] for lines in blocks if all(line.endswith(" (--full)") for line in lines[1:])] == []
+
+
+def test_an_unknown_name_is_refused():
+    pytest_command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-qq", "--collect-only", "--name"]
+    done = subprocess.run([*pytest_command, "unheard-of-" + "name", "tests"], cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 4
+    assert "'unheard-of-name' is no feature and no test has it in its name, see tests/run --list" in done.stdout

@@ -84,6 +84,7 @@ static bool passes(const char *name, FILE *results)
 	char *line = NULL, path[PATH_MAX];
 	int ends[2], status;
 	size_t size = 0;
+	bool named = false;
 	FILE *output;
 	pid_t child;
 
@@ -102,6 +103,10 @@ static bool passes(const char *name, FILE *results)
 	while (getline(&line, &size, output) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		fprintf(results, "    %s\n", line);
+		/* Its first line is the version; the kernel's parser wants the name behind it */
+		if (!named)
+			fprintf(results, "    # Subtest: %s\n", name);
+		named = true;
 		fflush(results);
 	}
 	free(line);
@@ -130,8 +135,6 @@ int main(void)
 		fprintf(results, "KTAP version 1\n1..%d\n", count);
 		for (int i = 0; i < count; i++) {
 			say(tests[i]);
-			fprintf(results, "    # Subtest: %s\n", tests[i]);
-			fflush(results);
 			fprintf(results, "%s %d %s\n", passes(tests[i], results) ? "ok" : "not ok", i + 1, tests[i]);
 			fflush(results);
 		}

@@ -20,12 +20,12 @@ number=0
 for name in "$@"; do
 	number=$((number + 1))
 	{
-		echo "# Subtest: $name"
 		"/selftests/$name" 2>&1
 		echo $? >/tmp/selftest
-	} | awk '
+	} | awk -v name="$name" '
 		/^#  *(RUN|OK|SKIP)  / { next }
-		{ sub(/^TAP version 13$/, "KTAP version 1"); print "    " $0; fflush() }'
+		/^TAP version 13$/ { print "    KTAP version 1"; $0 = "# Subtest: " name }
+		{ print "    " $0; fflush() }'
 	if [ "$(cat /tmp/selftest)" = 0 ]; then
 		echo "ok $number $name"
 	else
