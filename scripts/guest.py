@@ -19,7 +19,8 @@ import verdict
 
 TOP = bases.TOP
 CONFIGS = TOP / "qemu-configs"
-QUIET_QEMU = ["-no-user-config", "-nodefaults", "-display", "none", "-qmp", "stdio"]
+QUIET_QEMU = ["-no-user-config", "-nodefaults", "-display", "none"]
+MONITOR = ["-qmp", "stdio"]
 # An emulated timer on a busy host is too slow for the check that the kernel makes of it.
 # A scan of a whole machine takes more than RCU's 21 s when the host is busy with others.
 KERNEL_WORDS = [
@@ -117,6 +118,7 @@ class Run:
     result: verdict.Result = field(default_factory=verdict.Result)
     console: str = ""
     base: str = field(default_factory=lambda: bases.newest().name)
+    again: str = ""
     addresses: dict = field(default_factory=dict)
     served: int = 0
     refusals: list = field(default_factory=list)
@@ -223,7 +225,7 @@ def obstacle(machine):
     qemu = architecture.qemu
     if shutil.which(qemu) is None:
         raise Unusable(f"{qemu} is missing; install the Debian package {architecture.package}")
-    command = [qemu, *architecture.options, "-accel", IN_TURN, *QUIET_QEMU, "-readconfig", str(config_of(machine)), "-S"]
+    command = [qemu, *architecture.options, "-accel", IN_TURN, *QUIET_QEMU, *MONITOR, "-readconfig", str(config_of(machine)), "-S"]
     quit_at_once = '{"execute": "qmp_capabilities"}\n{"execute": "quit"}\n'
     try:
         probe = subprocess.run(command, input=quit_at_once, capture_output=True, text=True, timeout=30)
@@ -279,15 +281,65 @@ def release_of(image):
         return file.read(200).partition(b"\0")[0].decode()
 
 
+@dataclass(frozen=True)
+class Start:
+    """What a boot begins with; the words are for the kernel, beside those of every boot."""
+
+    machine: str
+    kernel: Path
+    words: tuple
+    more_qemu: tuple = ()
+    accel: str = IN_TURN
+    maker: str = "mkinitramfs"
+    base: str = field(default_factory=lambda: bases.newest().name)
+
+    def command(self, *channels):
+        """QEMU's command line, with options for its monitor, the console and the results."""
+        architecture = architecture_of(self.machine)
+        image = image_in(self.kernel, architecture)
+        initrd = with_modules(initramfs(architecture, self.maker, self.base), self.kernel)
+        words = [*architecture.words, *KERNEL_WORDS, *words_of(self.machine), *self.words]
+        return [
+            architecture.qemu, *architecture.options, "-accel", self.accel, *QUIET_QEMU, "-no-reboot",
+            "-readconfig", str(config_of(self.machine)), *self.more_qemu,
+            "-kernel", str(image), "-initrd", str(initrd), "-append", " ".join(words), *channels,
+        ]  # fmt: skip
+
+    def again(self, tests, append):
+        """The call of scripts/boot that does the same."""
+        options = {
+            "--base": self.base,
+            "--kernel": str(self.kernel),
+            "--tests": ",".join(tests),
+            "--append": shlex.join(append),
+            "--qemu-opts": shlex.join(self.more_qemu),
+            "--initramfs": self.maker if self.maker != "mkinitramfs" else "",
+        }
+        words = [f"{option}={value}" for option, value in options.items() if value]
+        return shlex.join(["scripts/boot", self.machine, *words, *(["--at-once"] if self.accel == AT_ONCE else [])])
+
+
+def command_by_hand(machine, kernel, tests, append=(), more_qemu=(), accel=IN_TURN, maker="mkinitramfs", base=None):
+    """QEMU's command line with the console on the terminal; without tests a shell is there."""
+    architecture = architecture_of(machine)
+    if not tests and architecture is not X86_64:
+        raise Unusable(f"{machine} has no shell in its initramfs; machines of x86_64 have")
+    words = ["tests=" + ",".join(tests)] if tests else ["shell"]
+    start = Start(machine, Path(kernel), (*words, *append), tuple(more_qemu), accel, maker, str(base or bases.newest()))
+    results = [option.format("result.ktap") for option in architecture.results] if tests else []
+    return start.command("-serial", "mon:stdio", *results)
+
+
 def boot(machine, kernel, tests, append=(), limits=Limits(), more_qemu=(), accel=IN_TURN, maker="mkinitramfs", base=None):
     """Boots, waits for the end, judges; everything is kept in the run's folder."""
-    config = config_of(machine)
     architecture = architecture_of(machine)
+    words = "tests=" + ",".join(tests), *append
+    start = Start(machine, Path(kernel), words, tuple(more_qemu), accel, maker, str(base or bases.newest()))
     image = image_in(kernel, architecture)
     runs = TOP / "build" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=time.strftime(f"{machine}-%Y%m%d-%H%M%S-"), dir=runs))
-    run = Run(machine, folder, base=str(base or bases.newest()))
+    run = Run(machine, folder, base=start.base, again=start.again(tests, append))
 
     reason = obstacle(machine)
     if reason:
@@ -295,17 +347,11 @@ def boot(machine, kernel, tests, append=(), limits=Limits(), more_qemu=(), accel
         _keep(run)
         return run
 
-    words = [*architecture.words, *KERNEL_WORDS, *words_of(machine), "tests=" + ",".join(tests), *append]
-    command = [
-        architecture.qemu, *architecture.options, "-accel", accel, *QUIET_QEMU, "-no-reboot", "-no-shutdown",
-        "-readconfig", str(config), *more_qemu,
-        "-kernel", str(image), "-initrd", str(with_modules(initramfs(architecture, maker, base), kernel)),
-        "-append", " ".join(words),
-        "-serial", f"file:{folder / 'console.log'}",
-        *(option.format(folder / "result.ktap") for option in architecture.results),
-    ]  # fmt: skip
+    results = [option.format(folder / "result.ktap") for option in architecture.results]
+    command = start.command(*MONITOR, "-no-shutdown", "-serial", f"file:{folder / 'console.log'}", *results)
     qemu_version = subprocess.run([architecture.qemu, "--version"], capture_output=True, text=True).stdout
     (folder / "command").write_text(shlex.join(command) + "\n")
+    (folder / "again").write_text(run.again + "\n")
     (folder / "versions").write_text(f"kernel {release_of(image)}\n{qemu_version.splitlines()[0]}\n")
 
     with open(folder / "qemu.log", "w", encoding="utf-8") as log:

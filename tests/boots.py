@@ -54,13 +54,18 @@ def assert_passed(run):
     tail = guest.console_tail(run) if run.state in ("timeout", "crash", "no result") else []
     if run.state == "timeout":
         tail += [line for line in (run.folder / "processors").read_text().splitlines() if "RIP=" in line]
-    assert run.state == "pass", "\n".join([run.state, *run.reasons, *tail, str(run.folder)])
+    assert run.state == "pass", "\n".join([run.state, *run.reasons, *tail, *where(run)])
+
+
+def where(run):
+    """Where the logs are, and how to have the same boot again."""
+    return [str(run.folder), f"again: {run.again}"]
 
 
 def assert_partition(run, kind):
     expected = guest.read_partition(guest.expectation(run.machine, kind, run.base))
-    assert run.partition() == expected, "\n".join([*run.differs_from(kind), str(run.folder)])
+    assert run.partition() == expected, "\n".join([*run.differs_from(kind), *where(run)])
 
 
 def assert_reasons(run):
-    assert run.group_reasons() == guest.read_reasons(guest.expectation(run.machine, "groups", run.base)), str(run.folder)
+    assert run.group_reasons() == guest.read_reasons(guest.expectation(run.machine, "groups", run.base)), "\n".join(where(run))

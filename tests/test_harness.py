@@ -2,8 +2,10 @@
 """The harness itself: what it must notice in a log, in a report, in a guest that is ill."""
 
 import re
+import shlex
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import guest
@@ -378,6 +380,31 @@ def test_a_guest_that_never_ends_is_a_timeout(kernel):
 def test_a_guest_that_switches_off_at_once_has_no_result(kernel):
     run = guest.boot("intel", kernel, ["groups"], ["rdinit=/bin/poweroff", "--", "-f"])
     assert run.state == "no result"
+
+
+def test_a_boot_is_repeated_by_the_command_that_it_names(kernel):
+    more = {"more_qemu": ["-m", "700M"], "accel": guest.AT_ONCE}
+    run = guest.boot("intel", kernel, ["groups"], ["iommu=pt", "two words"], **more)
+    again = shlex.split(run.again)
+    printed = subprocess.run([*again, "--dry-run"], cwd=TOP, stdout=subprocess.PIPE, text=True, check=True).stdout
+    first, second = (shlex.split(text) for text in ((run.folder / "command").read_text(), printed))
+    end = first.index("-append") + 2
+    assert first[:end] == second[:end]
+    assert "iommu=pt two words" in first[end - 1] and "700M" in first and guest.AT_ONCE in first
+
+
+def test_a_shell_by_hand(kernel):
+    command = [TOP / "scripts" / "boot", "none", "--kernel", kernel, "--shell"]
+    guest_shell = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    watchdog = threading.Timer(90, guest_shell.kill)
+    watchdog.start()
+    told = b""
+    while not told.endswith(b"/ # ") and (byte := guest_shell.stdout.read(1)):
+        told += byte
+    rest, _ = guest_shell.communicate(b"ls -d /sys/kernel/iommu_group?; exit\r")
+    watchdog.cancel()
+    assert b"\n/sys/kernel/iommu_groups\r" in rest and b"reboot: Power down" in rest
+    assert guest_shell.returncode == 0
 
 
 def test_a_test_that_is_not_there_fails(kernel):

@@ -31,7 +31,10 @@ static const struct {
 	{ "tmpfs", "/tmp" },
 };
 
-/* What follows the last NAME= of the kernel command line, or otherwise. */
+/*
+ * What follows the last NAME= of the kernel command line, or otherwise; nothing if the last is
+ * NAME alone.
+ */
 static void find_word(char *value, size_t size, const char *name, const char *otherwise)
 {
 	char line[4096] = "", *word, *rest = line;
@@ -46,7 +49,23 @@ static void find_word(char *value, size_t size, const char *name, const char *ot
 	while ((word = strsep(&rest, " \n"))) {
 		if (!strncmp(word, name, strlen(name)) && word[strlen(name)] == '=')
 			snprintf(value, size, "%s", word + strlen(name) + 1);
+		else if (!strcmp(word, name))
+			value[0] = '\0';
 	}
+}
+
+/* For people: a shell on the console; its end switches off. */
+static void run_shell(void)
+{
+	pid_t child = fork();
+
+	if (!child) {
+		execl("/bin/setsid", "setsid", "cttyhack", "sh", NULL);
+		_exit(127);
+	}
+	if (child > 0)
+		waitpid(child, NULL, 0);
+	reboot(RB_POWER_OFF);
 }
 
 static FILE *open_results(void)
@@ -123,6 +142,10 @@ int main(void)
 	for (size_t i = 0; i < sizeof(file_systems) / sizeof(file_systems[0]); i++)
 		mount(file_systems[i].type, file_systems[i].directory, file_systems[i].type, 0, NULL);
 	setenv("PATH", "/bin", 1);
+
+	find_word(names, sizeof(names), "shell", "no");
+	if (!*names)
+		run_shell();
 
 	find_word(names, sizeof(names), "tests", "");
 	while ((name = strsep(&rest, ",")) && count < MAX_TESTS) {
