@@ -155,6 +155,42 @@ def test_a_conflict_is_left_for_a_person(conflict):
     assert "+# changed in both ways" in conflict.export_older()["Change-the-Makefile.patch"]
 
 
+def edit_makefile(tree, old, new, *commit):
+    text = (tree / "Makefile").read_text()
+    assert old in text
+    (tree / "Makefile").write_text(text.replace(old, new))
+    must("git", "commit", "-q", "-a", *commit, cwd=tree, **ME)
+
+
+def test_after_a_persons_merge_nothing_is_lost(both):
+    """The next patch changes the same line, so it is left for a person too."""
+    both.commit(message="Change the Makefile")
+    further = ["-m", "Change it further", "--author", "iommu-groups <iommu-groups@localhost>"]
+    edit_makefile(both.linux, "# changed", "# further", *further)
+    both.carry()
+    both.export_older()
+    second = must("git", "rev-parse", "HEAD", cwd=both.older).strip()
+    must("git", "reset", "-q", "--hard", "HEAD~1", cwd=both.older)
+    edit_makefile(both.older, "# changed", "# changed otherwise", "--amend", "--no-edit")
+    must("git", "cherry-pick", "-X", "theirs", second, cwd=both.older, **ME)
+    both.export_older()
+    must("git", "add", "-Af", ".", cwd=both.top)
+    must("git", "-c", "user.name=me", "-c", "user.email=me@localhost", "commit", "-q", "-m", "carried", cwd=both.top)
+    both.git("reset", "-q", "--hard", "HEAD~1")
+    edit_makefile(both.linux, "# changed", "# changed again", "--amend", "--no-edit")
+    edit_makefile(both.linux, "# changed again", "# further again", *further)
+
+    for subject, line in {"Change the Makefile": "# changed in both ways", "Change it further": "# further in both ways"}.items():
+        done = both.carry() if "further" not in subject else run(*both.script("carry", "--continue"))
+        assert done.returncode == 1 and f"'{subject}' is to be merged by hand" in done.stdout, done.stdout
+        text = (both.older / "Makefile").read_text()
+        (both.older / "Makefile").write_text(re.sub(r"<<<<<<<.*>>>>>>> \S+", line, text, flags=re.DOTALL))
+    must(*both.script("carry", "--continue"))
+    carried = both.export_older()
+    assert "+# changed in both ways" in carried["Change-the-Makefile.patch"]
+    assert "+# further in both ways" in carried["Change-it-further.patch"]
+
+
 def test_a_conflict_may_be_left_alone(conflict):
     before = must("git", "rev-parse", OLDER.branch, cwd=conflict.older)
     conflict.carry()
