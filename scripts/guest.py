@@ -37,6 +37,9 @@ AT_ONCE = "tcg,thread=multi"
 # somebody asks QEMU something.  It is asked when so many seconds have passed.
 WAKE_UP = 1
 
+# How long QEMU may take until it has built a machine.
+PROBE_SECONDS = 120
+
 # What a machine has without its file naming it, by PCI class; a q35 has all of them.
 BUILT_IN = {
     0x0106: "sata",
@@ -227,10 +230,7 @@ def obstacle(machine):
         raise Unusable(f"{qemu} is missing; install the Debian package {architecture.package}")
     command = [qemu, *architecture.options, "-accel", IN_TURN, *QUIET_QEMU, *MONITOR, "-readconfig", str(config_of(machine)), "-S"]
     quit_at_once = '{"execute": "qmp_capabilities"}\n{"execute": "quit"}\n'
-    try:
-        probe = subprocess.run(command, input=quit_at_once, capture_output=True, text=True, timeout=30)
-    except subprocess.TimeoutExpired:
-        return f"{qemu} does not answer its monitor"
+    probe = subprocess.run(command, input=quit_at_once, capture_output=True, text=True, timeout=PROBE_SECONDS)
     if probe.returncode == 0:
         return None
     return (probe.stderr.strip().splitlines() or [f"{qemu} ends with status {probe.returncode}"])[-1]
@@ -341,9 +341,13 @@ def boot(machine, kernel, tests, append=(), limits=Limits(), more_qemu=(), accel
     folder = Path(tempfile.mkdtemp(prefix=time.strftime(f"{machine}-%Y%m%d-%H%M%S-"), dir=runs))
     run = Run(machine, folder, base=start.base, again=start.again(tests, append))
 
-    reason = obstacle(machine)
-    if reason:
-        run.state, run.reasons = "skip", [reason]
+    try:
+        run.reasons = list(filter(None, [obstacle(machine)]))
+        run.state = "skip" if run.reasons else run.state
+    except subprocess.TimeoutExpired:
+        # A busy host is no reason to leave a test out
+        run.state, run.reasons = "timeout", [f"{architecture.qemu} does not answer its monitor in {PROBE_SECONDS} s"]
+    if run.reasons:
         _keep(run)
         return run
 

@@ -419,6 +419,18 @@ def test_a_qemu_that_dies_is_a_crash_with_its_own_words(tmp_path):
     assert "kernel" in run.reasons[0]
 
 
+def test_a_qemu_that_does_not_answer_is_a_timeout(tmp_path, monkeypatch):
+    qemu = tmp_path / "qemu-system-x86_64"
+    qemu.write_text("#!/bin/sh\nexec sleep 20\n")
+    qemu.chmod(0o755)
+    (tmp_path / "bzImage").touch()
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(guest, "PROBE_SECONDS", 1)
+    run = guest.boot("intel", tmp_path, ["groups"])
+    assert (run.state, run.reasons) == ("timeout", ["qemu-system-x86_64 does not answer its monitor in 1 s"])
+    assert (run.folder / "verdict").read_text().startswith("timeout\n")
+
+
 def test_a_device_that_qemu_lacks_is_a_skip_in_its_own_words(kernel, monkeypatch, tmp_path):
     monkeypatch.setattr(guest, "CONFIGS", tmp_path)
     (tmp_path / "future.cfg").write_text('[device "iommu"]\n  driver = "riscv-iommu-pci"\n')
