@@ -201,23 +201,19 @@ def test_a_message_that_was_adapted_stays(both):
 
 @pytest.fixture
 def files(both):
-    """A new patch that conflicts in the Makefile, adds a file, removes one, and removes one that is another on the older base."""
-    gone, other = [path for path in both.git("ls-tree", "-r", "--name-only", NEWEST.bare_branch, "drivers/vfio").split()][:2]
-    with open(both.older / other, "a") as file:
-        file.write("/* of the older */\n")
-    me = ["--author", "iommu-groups <iommu-groups@localhost>"]
-    for tree, text in ((both.older, "# older\n"), (both.linux, "# newest\n")):
-        makefile = (tree / "Makefile").read_text()
-        (tree / "Makefile").write_text(text + makefile)
-    commits = must("git", "rev-list", "--reverse", OLDER.range, cwd=both.older).split()
-    must("git", "commit", "-q", "-a", "--amend", "--no-edit", cwd=both.older, **ME)
-    assert commits
-    both.export_older()
+    """A new patch that conflicts in the Makefile, adds a file, and removes one that is the same on both bases and one that is not."""
+    listed = [must("git", "ls-tree", "-r", branch, cwd=both.linux).splitlines() for branch in (NEWEST.branch, OLDER.branch)]
+    same = set(listed[0]) & set(listed[1])
+    both.gone = next(line for line in sorted(same) if "\tdrivers/iommu/" in line).partition("\t")[2]
+    both.other = "drivers/iommu/iommu.c"
+    assert not [line for line in same if line.endswith(f"\t{both.other}")]
+    makefile = both.linux / "Makefile"
+    makefile.write_text(re.sub(r"^SUBLEVEL = .*", "SUBLEVEL = 99", makefile.read_text(), flags=re.MULTILINE))
     (both.linux / "drivers/iommu/added.c").write_text("/* added */\n")
     both.git("add", "-f", "drivers/iommu/added.c")
-    both.git("rm", "-q", gone, other)
+    both.git("rm", "-q", both.gone, both.other)
+    me = ["--author", "iommu-groups <iommu-groups@localhost>"]
     must("git", "commit", "-q", "-a", "-m", "Add and remove files", *me, cwd=both.linux, **ME)
-    both.gone, both.other = gone, other
     return both
 
 
@@ -225,7 +221,7 @@ def test_files_that_a_patch_adds_and_removes_outlive_a_merge_by_hand(files):
     done = files.carry()
     assert done.returncode == 1 and f"linux: Makefile {files.other}; edit" in done.stdout, done.stdout
     text = (files.older / "Makefile").read_text()
-    (files.older / "Makefile").write_text(re.sub(r"<<<<<<<.*>>>>>>> \S+", "# both", text, flags=re.DOTALL))
+    (files.older / "Makefile").write_text(re.sub(r"<<<<<<<.*>>>>>>> \S+", "SUBLEVEL = 98", text, flags=re.DOTALL))
     (files.older / files.other).unlink()
     must(*files.script("carry", "--continue"))
     patch = files.export_older()["Add-and-remove-files.patch"]
@@ -326,7 +322,9 @@ def test_a_difference_of_one_line_is_shown(both):
 
 def test_a_line_that_only_one_removes_is_shown(tmp_path):
     copy = Copy(OLDER, tmp_path)
-    patch = next(path for path in sorted(copy.queue.glob("*.patch")) if re.search(r"^-\t\w", path.read_text(), re.MULTILINE))
+    both = {re.sub(r"^\d+-", "", path.name) for path in NEWEST.patches()}
+    patches = [path for path in copy.queue.glob("*.patch") if re.sub(r"^\d+-", "", path.name) in both]
+    patch = next(path for path in patches if re.search(r"^-\t\w", path.read_text(), re.MULTILINE))
     patch.write_text(re.sub(r"^-\t(\w)", r"-\tof the older \1", patch.read_text(), count=1, flags=re.MULTILINE))
     assert re.search(r"^--\tof the older \w", must(copy.top / "scripts" / "compare-queues"), re.MULTILINE)
 
