@@ -75,6 +75,20 @@ list_series() {
 	sed 's/#.*//; s/[[:space:]].*//; /^$/d' "$series"
 }
 
+# What the patches are and their order, as a hash
+hash_queue() {
+	{
+		list_series 2>/dev/null || :
+		(cd "$queue" 2>/dev/null && cat ./*.patch) || :
+	} 2>/dev/null | sha256sum | cut -d' ' -f1
+}
+
+# record_queue HASH: the queue and the branch say the same now
+record_queue() {
+	in_linux update-ref "refs/iommu-groups/exported-$base" "series-$base"
+	in_linux config "iommu-groups.$base.queue" "$1"
+}
+
 # Those of the C library are of an older kernel than the guest's.
 uapi_headers="include/uapi/linux/iommufd.h include/uapi/linux/vfio.h"
 

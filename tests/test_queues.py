@@ -4,12 +4,13 @@
 As in test_repository, the trees here hold only what matters to the patches.
 """
 
+import os
 import re
 import subprocess
 
 import bases
 import pytest
-from test_repository import Copy, files_of, make_git_tree, must, refused, run, unpack_base
+from test_repository import Copy, files_of, make_git_tree, must, refused, run, unpack_base, while_it_waits
 
 NEWEST, OLDER = bases.every()
 # What is of one base only does not begin before both have the group core.
@@ -85,8 +86,9 @@ def test_a_change_of_what_both_have_is_carried(both):
     assert run(*both.script("carry", "--check")).returncode == 0
     done = both.carry()
     assert done.returncode == 0, done.stdout
-    must(*both.script("carry", "--check"))
+    assert "run scripts/carry" in refused(*both.script("carry", "--check"))
     before, after = older_texts(), both.export_older()
+    must(*both.script("carry", "--check"))
     subject = re.sub(r"^\d+-", "", NEWEST.patches()[number - 1].name)
     assert "+/* carried */" in after[subject]
     # Others may have it as context
@@ -155,6 +157,87 @@ def test_a_conflict_is_left_for_a_person(conflict):
     assert "+# changed in both ways" in conflict.export_older()["Change-the-Makefile.patch"]
 
 
+def test_carry_waits_for_the_others(both):
+    while_it_waits(both.top, both.script("carry"))
+
+
+def test_what_was_carried_and_thrown_away_is_not_recorded(both):
+    both.commit(message="Change the Makefile")
+    both.carry()
+    must(*both.script("import", "--base", OLDER.name, "--force"))
+    both.export_older()
+    assert "run scripts/carry" in refused(*both.script("carry", "--check"))
+    must(*both.script("carry"))
+    assert "Change-the-Makefile.patch" in both.export_older()
+    must(*both.script("carry", "--check"))
+
+
+def test_two_are_carried_without_a_commit_in_between(both):
+    for subject in ("Change one", "Change two"):
+        both.commit(message=subject)
+        done = both.carry()
+        assert done.returncode == 0, done.stdout
+        carried = both.export_older()
+    assert {"Change-one.patch", "Change-two.patch"} <= set(carried)
+
+
+def test_two_patches_of_one_subject_are_not_carried(both):
+    both.commit(message="Change it")
+    both.commit(message="Change it")
+    both.git("update-ref", f"refs/iommu-groups/exported-{NEWEST}", NEWEST.branch)
+    assert f"two commits of {NEWEST.branch} are called 'Change it'" in refused(*both.script("carry"))
+
+
+def test_a_message_that_was_adapted_stays(both):
+    for tree, words in ((both.older, "As 6.12 has it."), (both.linux, "As 7.3 has it.")):
+        subject = must("git", "log", "-1", "--format=%s", cwd=tree).strip()
+        must("git", "commit", "-q", "--amend", "-m", f"{subject}\n\n{words}", cwd=tree, **ME)
+        both.export_older()
+    done = both.carry()
+    assert done.returncode == 0 and f"the message of '{subject}'" in done.stdout
+    texts = both.export_older().values()
+    assert [text for text in texts if "As 6.12 has it." in text] and not [text for text in texts if "As 7.3 has it." in text]
+
+
+@pytest.fixture
+def files(both):
+    """A new patch that conflicts in the Makefile, adds a file, and removes one that is the same on both bases and one that is not."""
+    listed = [must("git", "ls-tree", "-r", branch, cwd=both.linux).splitlines() for branch in (NEWEST.branch, OLDER.branch)]
+    same = set(listed[0]) & set(listed[1])
+    both.gone = next(line for line in sorted(same) if "\tdrivers/iommu/" in line).partition("\t")[2]
+    both.other = "drivers/iommu/iommu.c"
+    assert not [line for line in same if line.endswith(f"\t{both.other}")]
+    makefile = both.linux / "Makefile"
+    makefile.write_text(re.sub(r"^SUBLEVEL = .*", "SUBLEVEL = 99", makefile.read_text(), flags=re.MULTILINE))
+    (both.linux / "drivers/iommu/added.c").write_text("/* added */\n")
+    both.git("add", "-f", "drivers/iommu/added.c")
+    both.git("rm", "-q", both.gone, both.other)
+    me = ["--author", "iommu-groups <iommu-groups@localhost>"]
+    must("git", "commit", "-q", "-a", "-m", "Add and remove files", *me, cwd=both.linux, **ME)
+    return both
+
+
+def test_files_that_a_patch_adds_and_removes_outlive_a_merge_by_hand(files):
+    done = files.carry()
+    assert done.returncode == 1 and f"linux: Makefile {files.other}; edit" in done.stdout, done.stdout
+    text = (files.older / "Makefile").read_text()
+    (files.older / "Makefile").write_text(re.sub(r"<<<<<<<.*>>>>>>> \S+", "SUBLEVEL = 98", text, flags=re.DOTALL))
+    (files.older / files.other).unlink()
+    must(*files.script("carry", "--continue"))
+    patch = files.export_older()["Add-and-remove-files.patch"]
+    assert "+++ b/drivers/iommu/added.c\n" in patch and "+/* added */" in patch
+    assert f"--- a/{files.gone}\n+++ /dev/null\n" in patch
+    assert f"--- a/{files.other}\n+++ /dev/null\n" in patch
+
+
+def test_files_that_a_patch_adds_do_not_outlive_the_abort(files):
+    before = files_of(files.older)
+    assert files.carry().returncode == 1
+    assert (files.older / "drivers/iommu/added.c").exists()
+    must(*files.script("carry", "--abort"))
+    assert files_of(files.older) == before
+
+
 def edit_makefile(tree, old, new, *commit):
     text = (tree / "Makefile").read_text()
     assert old in text
@@ -204,6 +287,16 @@ def test_what_was_not_exported_is_not_carried(both):
     assert "run scripts/export --base 7.3 first" in refused(*both.script("carry"))
 
 
+def test_nothing_is_carried_over_what_was_not_exported(both):
+    edit_makefile(both.older, "VERSION", "VERSION", "--amend", "-m", "Mine")
+    assert "run scripts/export --base 6.12 first" in refused(*both.script("carry"))
+
+
+def test_what_was_not_imported_is_not_carried(both):
+    both.series.write_text("".join(both.series.read_text().splitlines(keepends=True)[:-1]))
+    assert "run scripts/import --base 7.3 first" in refused(*both.script("carry"))
+
+
 def compared(*arguments):
     return must(bases.TOP / "scripts" / "compare-queues", *arguments)
 
@@ -227,11 +320,24 @@ def test_a_difference_of_one_line_is_shown(both):
     assert count[1] == count[0] + 1
 
 
+def test_a_line_that_only_one_removes_is_shown(tmp_path):
+    copy = Copy(OLDER, tmp_path)
+    both = {re.sub(r"^\d+-", "", path.name) for path in NEWEST.patches()}
+    patches = [path for path in copy.queue.glob("*.patch") if re.sub(r"^\d+-", "", path.name) in both]
+    patch = next(path for path in patches if re.search(r"^-\t\w", path.read_text(), re.MULTILINE))
+    patch.write_text(re.sub(r"^-\t(\w)", r"-\tof the older \1", patch.read_text(), count=1, flags=re.MULTILINE))
+    assert re.search(r"^--\tof the older \w", must(copy.top / "scripts" / "compare-queues"), re.MULTILINE)
+
+
 def test_what_is_read_in_ten_minutes():
     """Some 90 lines a minute, most of them whole cases of KUnit that one base has."""
     assert len(compared().splitlines()) < 900
 
 
-def test_ends_with_the_pipe():
-    done = subprocess.run(["sh", "-c", f"{bases.TOP}/scripts/compare-queues | head -n1"], capture_output=True, text=True)
-    assert done.stderr == "" and done.stdout
+@pytest.mark.parametrize("option", [[], ["--table"]], ids=["long", "short"])
+def test_ends_with_the_pipe(option):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([bases.TOP / "scripts" / "compare-queues", *option], stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert done.returncode != 0 and done.stderr == ""

@@ -5,10 +5,12 @@ The trees here hold only what matters to the patches: the files that they touch,
 that tells the version, and .gitattributes that tells how to name a function in a diff.
 """
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import bases
@@ -146,7 +148,7 @@ def test_export_of_import_changes_no_byte(copy, tmp_path):
     must(*copy.command("import"), HOME=tmp_path)
     for name in names_in_series(copy.series):
         (copy.queue / name).unlink()
-    must(*copy.command("export"), HOME=tmp_path, COLUMNS=200, TZ="Asia/Tokyo", LC_ALL="C.UTF-8")
+    must(*copy.command("export", "--force"), HOME=tmp_path, COLUMNS=200, TZ="Asia/Tokyo", LC_ALL="C.UTF-8")
     assert files_of(copy.queue) == files_of(copy.base.queue)
     assert copy.series.read_text() == before
 
@@ -404,15 +406,131 @@ def test_export_warns_of_what_is_not_committed(copy):
     assert files_of(copy.queue) == files_of(copy.base.queue)
 
 
-def test_one_waits_for_the_other(copy):
+def while_it_waits(top, command, change=lambda: None):
+    """What a script prints that begins while another holds the lock, which is given up after the change."""
+    with open(top / "build" / "trees.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        script = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        said = script.stdout.readline()
+        assert "waiting for another" in said
+        change()
+        time.sleep(0.5)
+        assert script.poll() is None
+    said = script.communicate()[0]
+    assert script.returncode == 0, said
+    return said
+
+
+@pytest.mark.parametrize("script", ["get-tree", "import", "export"])
+def test_one_waits_for_the_other(copy, script):
     copy.get_tree()
-    locked = subprocess.Popen(["flock", copy.top / "build" / "trees.lock", "sleep", "3"])
-    try:
-        for script in ("import", "export"):
-            assert "waiting for another" in must(*copy.command(script)) or locked.poll() is not None
-    finally:
-        locked.wait()
-    assert "waiting" not in must(*copy.command("import"))
+    must(*copy.command("import"))
+    while_it_waits(copy.top, copy.command(script))
+    assert "waiting" not in must(*copy.command(script))
+
+
+def shorten(series):
+    """Without its last patch."""
+    last = names_in_series(series)[-1]
+    series.write_text(series.read_text().replace(f"{last}\n", ""))
+
+
+def test_import_takes_the_list_as_it_is_after_it_waited(copy):
+    copy.get_tree()
+    count = len(names_in_series(copy.series)) - 1
+    said = while_it_waits(copy.top, copy.command("import"), lambda: shorten(copy.series))
+    assert f" and {count} patches" in said
+    assert len(copy.git("rev-list", copy.base.range).split()) == count
+
+
+@pytest.mark.parametrize("change", ["patch", "series"])
+def test_export_keeps_a_queue_that_was_not_imported(copy, change):
+    copy.get_tree()
+    must(*copy.command("import"))
+    if change == "patch":
+        patch = copy.base.patches()[-1].name
+        (copy.queue / patch).write_text((copy.queue / patch).read_text().replace("\n---\n", "\nMore.\n---\n", 1))
+    else:
+        shorten(copy.series)
+    before = files_of(copy.queue), copy.series.read_text()
+    assert f"run scripts/import --base {copy.base}" in refused(*copy.command("export"))
+    assert (files_of(copy.queue), copy.series.read_text()) == before
+    must(*copy.command("import"))
+    must(*copy.command("export"))
+    must(*copy.command("export"))
+
+
+def test_export_may_throw_away_a_queue_that_was_not_imported(copy):
+    copy.get_tree()
+    must(*copy.command("import"))
+    for path in copy.queue.glob("*.patch"):
+        path.write_text("")
+    must(*copy.command("export", "--force"))
+    assert files_of(copy.queue) == files_of(copy.base.queue)
+
+
+def test_export_of_a_tree_without_patches_is_refused(copy):
+    copy.get_tree()
+    for option in ([], ["--force"]):
+        assert f"has no patches; run scripts/import --base {copy.base} first" in refused(*copy.command("export", *option))
+    assert files_of(copy.queue) == files_of(copy.base.queue)
+
+
+def test_export_refuses_two_patches_of_one_subject(copy):
+    copy.get_tree()
+    must(*copy.command("import"))
+    copy.commit()
+    copy.commit()
+    assert "two commits are called 'Change something'" in refused(*copy.command("export"))
+    assert files_of(copy.queue) == files_of(copy.base.queue)
+
+
+def test_import_keeps_commits_that_no_branch_has(copy):
+    copy.get_tree()
+    must(*copy.command("import"))
+    copy.git("checkout", "-q", "--detach")
+    copy.commit()
+    shorten(copy.series)
+    mine = copy.git("rev-parse", "HEAD")
+    assert "keep them with git branch" in refused(*copy.command("import"))
+    assert copy.git("rev-parse", "HEAD") == mine
+    copy.git("branch", "mine")
+    must(*copy.command("import"))
+    assert copy.git("symbolic-ref", "--short", "HEAD").strip() == copy.base.branch
+
+
+def failing_git(copy, when, then):
+    """A PATH with a git that does something else when its arguments match."""
+    folder = copy.top / "bin"
+    folder.mkdir()
+    (folder / "git").write_text(f'#!/bin/sh\ncase "$*" in\n{when}) {then} ;;\nesac\nexec {shutil.which("git")} "$@"\n')
+    (folder / "git").chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_import_says_what_failed(copy):
+    copy.get_tree()
+    before = copy.head()
+    full = failing_git(copy, "*' am '*", "echo 'fatal: Unable to write new index file' >&2; exit 128")
+    said = refused(*copy.command("import"), **full)
+    assert "cannot be imported: fatal: Unable to write new index file" in said
+    assert copy.head() == before
+
+
+@pytest.mark.parametrize("when", ["*' am '*", "*'checkout -q -B'*", "*'update-ref refs/iommu-groups/exported-'*' series-'*"], ids=["am", "checkout", "record"])
+def test_an_interrupted_import_leaves_nothing_half_done(copy, when):
+    copy.get_tree()
+    must(*copy.command("import"))
+    before = copy.head()
+    shorten(copy.series)
+    git = shutil.which("git")
+    done = run(*copy.command("import"), **failing_git(copy, when, f'{git} "$@"; kill -INT $PPID; exit 130'))
+    assert done.returncode != 0
+    assert copy.head() == before
+    assert sorted(path.name for path in copy.linux.parent.iterdir()) == ["linux"]
+    assert len(copy.git("worktree", "list").splitlines()) == 2
+    must(*copy.command("import"))
+    assert len(copy.git("rev-list", copy.base.range).split()) == len(names_in_series(copy.series))
 
 
 def blocks_of(series):
