@@ -36,7 +36,7 @@ def first_patch_where(base, pattern):
 def turns(base):
     """The patches that take the old groups away, and that bring AMD-Vi and VT-d back."""
     patterns = [
-        r"^--- /dev/null\n\+\+\+ b/drivers/iommu/iommu-group\.c$",
+        r"^--- /dev/null\n\+\+\+ b/drivers/iommu/group/core\.c$",
         r"^\+\s+\.group_key\s*= amd_iommu_group_key,$",
         r"^\+\s+\.group_key\s*= intel_iommu_group_key,$",
     ]
@@ -167,7 +167,7 @@ def test_machine_is_what_its_name_says(begun, machine):
 @pytest.mark.older
 def test_the_series_has_its_stages(base):
     core, amd, vtd = turns(base)
-    assert core and amd and vtd, "no patch that adds iommu-group.c, none for AMD-Vi or none for VT-d"
+    assert core and amd and vtd, "no patch that adds group/core.c, none for AMD-Vi or none for VT-d"
     assert core < amd < vtd
 
 

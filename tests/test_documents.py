@@ -100,7 +100,7 @@ FAULTS = {
     "reference": (f"{PAGES}/{DOCUMENT}.rst", "\nLifetime\n", "\nSee :ref:`nowhere`.\n\nLifetime\n", "undefined label: 'nowhere'"),
     "title": (f"{PAGES}/{DOCUMENT}.rst", "\nLifetime\n--------\n", "\nLifetime\n-----\n", "Title underline too short"),
     "comment": (
-        "drivers/iommu/iommu-group-events.c",
+        "drivers/iommu/group/events.c",
         " * iommu_group_register_notifier - be told of what happens in a group\n * @group: a group",
         " * iommu_group_register_notifier - be told of what happens in a group\n * @groop: a group",
         "'group' not described",
@@ -124,7 +124,7 @@ def test_files_that_it_names_are_there(base):
 
 
 def test_every_reason_is_explained(base):
-    words = re.findall(r"^\t\[IOMMU_GROUP_REASON_\w+\]\s*= \"(.*)\",$", text_of(base, "drivers/iommu/iommu-group-sysfs.c"), re.MULTILINE)
+    words = re.findall(r"^\t\[IOMMU_GROUP_REASON_\w+\]\s*= \"(.*)\",$", text_of(base, "drivers/iommu/group/sysfs.c"), re.MULTILINE)
     assert len(words) > 1
     assert set(words) == set(re.findall(r"^   \* - ``([a-z-]+)``$", text_of(base, PATH), re.MULTILINE))
     assert set(words) == set(re.findall(r"^\t\t([a-z-]+)\n\t\t\t", text_of(base, ABI), re.MULTILINE))

@@ -40,7 +40,7 @@ SPLATS = {
     "soft lockup": "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [abi:71]",
     "hard lockup": "NMI watchdog: Watchdog detected hard LOCKUP on cpu 0",
     "kasan": "BUG: KASAN: slab-use-after-free in iommu_group_put+0x1a/0x40",
-    "ubsan": "UBSAN: array-index-out-of-bounds in drivers/iommu/iommu-group-sysfs.c:41:9",
+    "ubsan": "UBSAN: array-index-out-of-bounds in drivers/iommu/group/sysfs.c:41:9",
     "kfence": "BUG: KFENCE: use-after-free read in iommu_group_get+0x12/0x30",
     "lockdep": "WARNING: possible circular locking dependency detected",
     "lockdep recursion": "WARNING: possible recursive locking detected",

@@ -70,7 +70,7 @@ SAYS = {
 STRICT = ["iommu.group_acs=strict"]
 # Half a minute each, and the same under both policies.
 LONG = ["intel-late", "amd-late"]
-UNKNOWN = [["iommu.group_acs=lax"], ["iommu.group_acs"]]
+UNKNOWN = [["iommu.group_acs=lax"], ["iommu.group_acs=default"], ["iommu.group_acs"]]
 # Ports without a driver are not probed and in no group; what they join stays joined.
 NO_PORT_DRIVER = ["initcall_blacklist=pcie_portdrv_init"]
 LIMITS = guest.Limits(silence=120, total=600)
@@ -236,7 +236,14 @@ def test_an_unknown_policy_is_an_error_and_default(begun, word):
     run = begun.run(*short("intel-ports", "all", word))
     assert_partition(run, "groups")
     told = [line for line in run.console.splitlines() if "iommu.group_acs is '" in line]
-    assert len(told) == 1 and "it must be default or strict; using default" in told[0]
+    assert len(told) == 1 and "it must be compat, safe or strict; using safe" in told[0]
+
+
+def test_series_does_not_take_what_is_probed_late_for_not_covered(begun):
+    """Firmware may be asked which IOMMU covers a function as late as when a driver binds."""
+    run = begun.run(*short("virtio", "all", NO_PORT_DRIVER, NO_END))
+    assert run.numbered_groups()
+    assert "No IOMMU group: no IOMMU covers it" not in run.console
 
 
 def test_series_keeps_what_a_port_without_driver_joins(base, begun):

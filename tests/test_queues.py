@@ -14,7 +14,7 @@ from test_repository import Copy, files_of, make_git_tree, must, refused, run, u
 
 NEWEST, OLDER = bases.every()
 # What is of one base only does not begin before both have the group core.
-NEW_FILE = "drivers/iommu/iommu-group-pci.c"
+NEW_FILE = "drivers/iommu/group/pci.c"
 ME = {"GIT_COMMITTER_NAME": "me", "GIT_COMMITTER_EMAIL": "me@localhost"}
 
 

@@ -4,6 +4,8 @@
  * ports in it, and is not blamed for what somebody else does.
  */
 #define _GNU_SOURCE
+#include <sys/prctl.h>
+
 #include "vfio_checks.h"
 
 /* Two endpoints without a driver in one group with a port that has one */
@@ -34,7 +36,7 @@ static bool find_endpoints_beside_port(char endpoint[2][NAME_MAX + 1], char *por
 
 int main(void)
 {
-	char endpoint[2][NAME_MAX + 1], port[NAME_MAX + 1], start[32], by_process[64], record[1024];
+	char endpoint[2][NAME_MAX + 1], port[NAME_MAX + 1], start[32], by_process[64], record[1024], name[17] = "";
 	int group, device[2], iommufd[2], log_now, lines = 0, right = 0, blamed = 0;
 
 	ktap_plan(6);
@@ -50,14 +52,15 @@ int main(void)
 	need(!bind_iommufd(device[0], iommufd[0]), "iommufd gets one beside a port with a driver");
 	refused(bind_iommufd(device[1], iommufd[1]), EPERM, "another owner does not get the other");
 	snprintf(start, sizeof(start), "iommu group %d: ", group);
-	snprintf(by_process, sizeof(by_process), "process %d owns the group", getpid());
+	prctl(PR_GET_NAME, name);
+	snprintf(by_process, sizeof(by_process), "refused: %s claimed the group", name);
 	while (kernel_log_next(log_now, record, sizeof(record), start, "refused")) {
 		diag("%s", strchr(record, ';') + 1);
 		lines++;
 		right += !!strstr(record, by_process);
 		blamed += !!strstr(record, port) || !!strstr(record, "pcieport");
 	}
-	ok(lines == 1 && right == 1, "the log names the process that owns the group, once");
+	ok(lines == 1 && right == 1, "the log names the process that claimed the group, once");
 	ok(!blamed, "it does not blame the port");
 	ok(pci_driver_is(port, "pcieport"), "which has its driver all the time");
 	for (int i = 0; i < 2; i++) {

@@ -27,7 +27,7 @@
 #include <linux/sched.h>
 
 #include "../pci/hotplug/pciehp.h"
-#include "iommu-group.h"
+#include "group/group.h"
 
 static unsigned int watches;
 module_param(watches, uint, 0444);

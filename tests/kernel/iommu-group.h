@@ -5,9 +5,7 @@
 
 #include <linux/types.h>
 
-#define PCI_GROUP_HAS_STRICT 0
-
-static bool pci_group_acs_strict;
+#define PCI_GROUP_HAS_POLICIES 0
 
 /* Of the PCI core, where the series shows it to the suite */
 static int pci_acs_enable;

@@ -15,13 +15,19 @@ WORDS = {
     TO_PCI: "PCI-Express to PCI/PCI-X Bridge",
     ROOT_ENDPOINT: "Root Complex Integrated Endpoint",
     COLLECTOR: "Root Complex Event Collector",
+    1: "Legacy Endpoint",
+    8: "PCI/PCI-X to PCI-Express Bridge",
 }
 # name in lspci, bit in the registers
 SERVICES = (("SrcValid", 1), ("TransBlk", 2), ("ReqRedir", 4), ("CmpltRedir", 8), ("UpstreamFwd", 16),
             ("EgressCtrl", 32), ("DirectTrans", 64))
 ISOLATING = 0x1D
 # what is written in the worked examples: capability, control
-ACS = {"ACS": (ISOLATING, ISOLATING), "off": (ISOLATING, 0), "empty": (0, 0), "none": None}
+ACS = {
+    "ACS": (ISOLATING, ISOLATING), "off": (ISOLATING, 0), "empty": (0, 0), "none": None,
+    "-SV": (ISOLATING, 0x1C), "-RR": (ISOLATING, 0x19), "-CR": (ISOLATING, 0x15), "-UF": (ISOLATING, 0x0D),
+    "EC on": (0x3D, 0x3D), "EC off": (0x3D, 0x1D), "DT on": (0x5F, 0x5D), "DT and TB on": (0x5F, 0x5F), "TB off": (0x1F, 0x1D),
+}
 
 
 @dataclasses.dataclass
@@ -35,6 +41,7 @@ class Function:
     group: int = None
     bar: bool = True
     master: bool = True
+    decodes: bool = True
     virtual_functions: tuple = None
     virtual: bool = False
     class_name: str = None
@@ -71,7 +78,7 @@ def verbose(fn, capabilities=True):
     class_name = fn.class_name or ("PCI bridge" if fn.buses else "Ethernet controller")
     lines = [
         f"{fn.address} {class_name}: {title(fn)} (rev 01)",
-        f"\tControl: I/O+ Mem+ BusMaster{'+' if fn.master else '-'} SpecCycle- MemWINV- VGASnoop- ParErr- Stepping- SERR+ FastB2B- DisINTx+",
+        f"\tControl: I/O{'+' if fn.decodes else '-'} Mem{'+' if fn.decodes else '-'} BusMaster{'+' if fn.master else '-'} SpecCycle- MemWINV- VGASnoop- ParErr- Stepping- SERR+ FastB2B- DisINTx+",
         "\tStatus: Cap+ 66MHz- UDF- FastB2B- ParErr- DEVSEL=fast >TAbort- <TAbort- <MAbort- >SERR- <PERR- INTx-",
         "\tLatency: 0, Cache Line Size: 64 bytes",
     ]
@@ -129,7 +136,7 @@ def configuration(fn):
 
     put(0, 2, 0xFFFF if fn.virtual else fn.vendor)
     put(2, 2, 0xFFFF if fn.virtual else fn.device or 0x5678)
-    put(4, 2, 0x0003 | (4 if fn.master else 0))
+    put(4, 2, (3 if fn.decodes else 0) | (4 if fn.master else 0))
     put(10, 2, 0x0604 if fn.buses else 0x0600 if fn.class_name == "Host bridge" else 0x0200)
     put(14, 1, (1 if fn.buses else 0) | (0x80 if fn.multifunction else 0))
     if fn.bar and not fn.virtual:

@@ -109,5 +109,5 @@ def complete(words):
 
 def test_completion():
     assert complete(["iommu-groups", "--v"]) == {"--verify"}
-    assert complete(["iommu-groups", "--policy", ""]) == {"default", "strict"}
+    assert complete(["iommu-groups", "--policy", ""]) == {"compat", "safe", "strict"}
     assert complete(["iommu-groups", "--verify", "--j"]) == {"--json"}

@@ -4,12 +4,15 @@
 import functools
 import os
 import subprocess
+import sys
 from pathlib import Path
-
-import bases
 
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent
+# census is run by hand as well
+sys.path.append(str(TOP / "scripts"))
+
+import bases  # noqa: E402
 
 AGREE, DIFFER, TROUBLE, UNDECIDED = 0, 1, 2, 3
 LIMIT = 20
