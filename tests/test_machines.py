@@ -49,7 +49,6 @@ STOCK_FAILS = {
 # Of many together it depends on which they are whether one is such a function.
 MAY_FAIL = {
     "rescan/all functions are found again and put where they were",
-    "rescan/functions by chance are found again and put where they were",
 }
 
 SAYS = {

@@ -3,7 +3,7 @@
  * Which PCI functions share an IOMMU group, by example
  *
  * One row for each: name, functions, topology in the text form that
- * group/tests/topology.h describes, and the groups under the policies compat, safe
+ * topology.h describes, and the groups under the policies compat, safe
  * and strict: one letter for each function in the order of the topology, the same
  * letter for those that share a group, "-" for one that is in none.  A row is
  *
@@ -190,6 +190,12 @@ EXAMPLE("switch_completions", "RP USP D1 D2 A B",
 EXAMPLE("switch_below_only", "RP USP D1 D2 A B",
 	"r.08.rp.a1d-1d,0.00.up,1.00.dp.a1d-1d,1.08.dp.a1d-1c,2.00.ep,3.00.ep",
 	"abcded", "abcded", "abcded")
+EXAMPLE("switch_broken_sv", "RP USP D1 D2 A B",
+	"r.08.rp.a1d-1d,0.00.up,1.00.dp.q4.a1d-1c,1.08.dp.q4.a1d-1c,2.00.ep,3.00.ep",
+	"abcdef", "abcdef", "abcdef")
+EXAMPLE("switch_broken_sv_open", "RP USP D1 D2 A B",
+	"r.08.rp.a1d-1d,0.00.up,1.00.dp.q4.a1d-18,1.08.dp.q4.a1d-1c,2.00.ep,3.00.ep",
+	"abcdce", "abcccc", "abcccc")
 EXAMPLE("direct_translated", "RP USP D1 D2 A B",
 	"r.08.rp.a1d-1d,0.00.up,1.00.dp.a5d-5d,1.08.dp.a1d-1d,2.00.ep,3.00.ep",
 	"abcdef", "abcccc", "abcccc")

@@ -23,7 +23,7 @@ BRIDGES = {"cb", "rp", "up", "dp", "pb", "rb"}
 # What a text does not show: aliases that firmware or a driver makes, flags that a quirk of the kernel sets, what the
 # IOMMU covers, a second segment with the requester ID of a function, a ROM that is no region
 NOT_IN_TEXT = re.compile(r"[.](l[0-9a-f-]+|[xfkuo])(?=[.,]|$)|real=|plan=")
-QUIRKS = {1: (0x1924, 0x0903), 2: (0x8086, 0xA110), 3: (0x8086, 0xA110)}
+QUIRKS = {1: (0x1924, 0x0903), 2: (0x8086, 0xA110), 3: (0x8086, 0xA110), 4: (0x111D, 0x80B5)}
 
 
 def table():
@@ -100,7 +100,7 @@ def functions_of(names, topology):
                 fn.decodes = False
             elif letter == "q":
                 fn.vendor, fn.device = QUIRKS[int(rest)]
-                if int(rest) > 1:
+                if int(rest) in (2, 3):
                     fn.acs = (0x1D, 0)
                     fn.second_dword = 0x1D if int(rest) == 2 else 0
             elif letter == "v":
