@@ -51,8 +51,10 @@ static void add_reasons(struct topology *topology)
 	}
 }
 
-static void check_partition(struct partition *partition, struct partition *other)
+/* @partitions are those under all policies */
+static void check_partition(struct partition *partitions, enum policy policy)
 {
+	struct partition *partition = &partitions[policy];
 	const struct topology *topology = partition->topology;
 	const struct selection all = { .group = -1, .function = -1 };
 	struct style style = {};
@@ -64,9 +66,9 @@ static void check_partition(struct partition *partition, struct partition *other
 
 			if (state != belong_together(partition, j, i))
 				abort();
-			/* What is sure by default is sure by strict as well */
-			if (!partition->strict && state == YES &&
-			    belong_together(other, i, j) != YES)
+			/* What is sure by safe is sure by strict as well */
+			if (policy == POLICY_SAFE && state == YES &&
+			    belong_together(&partitions[POLICY_STRICT], i, j) != YES)
 				abort();
 			print_why(partition, i, j, j & 1);
 		}
@@ -76,9 +78,10 @@ static void check_partition(struct partition *partition, struct partition *other
 	print_groups(partition, &all, &style);
 	style.json = true;
 	print_groups(partition, &all, &style);
-	print_verdict(partition, other, true, &style);
+	print_verdict(partitions, policy, true, &style);
 	style.json = false;
-	print_verdict(partition, other, false, &style);
+	print_verdict(partitions, policy, false, &style);
+	print_dot(partition);
 }
 
 /* With more services on there are never larger sets */
@@ -91,8 +94,8 @@ static void check_what_if(const struct topology *topology)
 	unsigned int i;
 
 	copy_with_iommu(&copy, topology);
-	make_partition(&partition, topology, false);
-	make_partition(&with, &copy, false);
+	make_partition(&partition, topology, POLICY_SAFE);
+	make_partition(&with, &copy, POLICY_SAFE);
 	if (count_sets(&with) < count_sets(&partition))
 		abort();
 	for (i = 0; i < topology->nr; i++) {
@@ -109,8 +112,9 @@ static void check_what_if(const struct topology *topology)
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-	struct partition partition, strict;
+	struct partition partitions[NR_POLICIES];
 	struct topology topology = {};
+	enum policy policy;
 	FILE *file;
 
 	if (!size)
@@ -121,12 +125,12 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	if (!read_text(&topology, file, "input")) {
 		if (size & 1)
 			add_reasons(&topology);
-		make_partition(&partition, &topology, false);
-		make_partition(&strict, &topology, true);
-		check_partition(&partition, &strict);
-		check_partition(&strict, &partition);
-		free_partition(&partition);
-		free_partition(&strict);
+		for (policy = 0; policy < NR_POLICIES; policy++)
+			make_partition(&partitions[policy], &topology, policy);
+		for (policy = 0; policy < NR_POLICIES; policy++)
+			check_partition(partitions, policy);
+		for (policy = 0; policy < NR_POLICIES; policy++)
+			free_partition(&partitions[policy]);
 		if (!topology.has_groups)
 			check_what_if(&topology);
 	}
