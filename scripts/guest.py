@@ -194,13 +194,20 @@ def words_of(machine):
     return " ".join(found).split()
 
 
+# The policies, and what they mostly give.
+LIKE = {"strict": "groups", "compat": "stock"}
+
+
 def expectation(machine, kind, base=None):
-    """NAME.KIND-BASE is only there where a base differs from NAME.KIND, NAME.strict where it differs from NAME.groups."""
+    """NAME.KIND-BASE is only there where a base differs from NAME.KIND, NAME.strict where it differs
+    from NAME.groups, and NAME.compat where it differs from NAME.stock."""
     path = CONFIGS / f"{machine}.{kind}"
     of_base = CONFIGS / f"{path.name}-{base or bases.newest()}"
     if of_base.exists():
         return of_base
-    return path if kind != "strict" or path.exists() else expectation(machine, "groups", base)
+    if kind in LIKE and not path.exists():
+        return expectation(machine, LIKE[kind], base)
+    return path
 
 
 def read_partition(path):

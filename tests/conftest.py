@@ -24,7 +24,7 @@ STATES = ["passed", "skipped", "failed"]
 FEATURES = {
     "groups": r"_partition\b",
     "reason": r"reasons|tells_why",
-    "policy": r"strict|policy",
+    "policy": r"strict|compat|policy",
     "model": r"test_isolation|test_machines",
     "stages": r"test_stage\b",
     "sysfs": r"test_boots.py::test_\w+_passes|test_bad_input_is_refused|test_iommu_groups|reasons",

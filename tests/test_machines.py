@@ -60,6 +60,7 @@ SAYS = {
 }
 
 STRICT = ["iommu.group_acs=strict"]
+COMPAT = ["iommu.group_acs=compat"]
 # Half a minute each, and the same under both policies.
 LONG = ["intel-late", "amd-late"]
 UNKNOWN = [["iommu.group_acs=lax"], ["iommu.group_acs=default"], ["iommu.group_acs"]]
@@ -98,6 +99,7 @@ def begin(boots, with_full):
         boots.begin(*full(machine, "all"))
         if with_full or machine not in LONG:
             boots.begin(*short(machine, "all", STRICT))
+            boots.begin(*short(machine, "all", COMPAT))
     for word in UNKNOWN:
         boots.begin(*short("intel-ports", "all", word))
     boots.begin(*short("virtio", "all", NO_PORT_DRIVER, NO_END))
@@ -215,6 +217,14 @@ def test_series_passes(begun, machine):
 )
 def test_series_partition_strict(begun, machine):
     assert_partition(begun.run(*short(machine, "all", STRICT)), "strict")
+
+
+@pytest.mark.parametrize(
+    "machine", [pytest.param(machine, marks=pytest.mark.full if machine in LONG else ()) for machine in PROGRAMS]
+)
+def test_series_partition_compat(begun, machine):
+    """The groups of today, but for functions that the IOMMU cannot tell apart."""
+    assert_partition(begun.run(*short(machine, "all", COMPAT)), "compat")
 
 
 @pytest.mark.full
