@@ -80,6 +80,14 @@ class Base:
         """The paths that the list of patches names, in order."""
         return [self.queue / name for _, names in read_blocks(self.series.read_text()) for name in names]
 
+    def topics(self):
+        """Of each topic its patches: of the blocks whose comments begin with its name and a colon."""
+        found = {}
+        for comment, names in read_blocks(self.series.read_text()):
+            word = re.search(r"^# (\w+): ", "\n".join(comment), re.MULTILINE)
+            found.setdefault(word and word[1], []).extend(self.queue / name for name in names)
+        return found
+
     def ends_of_blocks(self):
         """The number of the last patch of each block of the list."""
         lengths = [len(names) for _, names in read_blocks(self.series.read_text())]

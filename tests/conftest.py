@@ -42,7 +42,7 @@ FEATURES = {
     "readers": r"test_readers",
     "tool": r"tests/tool/",
     "docs": r"test_documents",
-    "patches": r"test_gates|test_repository|test_queues",
+    "patches": r"test_gates|test_repository|test_queues|test_post",
     "harness": r"test_harness",
 }
 
