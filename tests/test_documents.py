@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-"""The document on groups: Sphinx has nothing to say of it, and it knows every reason."""
+"""The documents on groups: Sphinx finds nothing in them, and that for administrators has every reason and every line of the log."""
 
 import functools
 import os
@@ -13,6 +13,9 @@ import pytest
 INDEX = "driver-api/index"
 DOCUMENT = "driver-api/iommu-groups"
 PATH = f"Documentation/{DOCUMENT}.rst"
+# That for administrators; an older base may have it in the other one
+ADMIN_INDEX = "admin-guide/index"
+ADMIN = "admin-guide/iommu-groups"
 ABI = "Documentation/ABI/testing/sysfs-kernel-iommu_groups"
 INCLUDES = "Documentation/sphinx-includes"
 SPHINX = [f"Documentation/{INDEX}.rst", "Documentation/conf.py", "Documentation/sphinx", "scripts/kernel-doc"]
@@ -36,15 +39,28 @@ def shown_files(base):
     return sorted(set(re.findall(r"^\.\. kernel-doc:: (\S+)$", text_of(base, PATH), re.MULTILINE)))
 
 
+def has_admin(base):
+    return bool(git("ls-tree", base.branch, f"Documentation/{ADMIN}.rst"))
+
+
+def admin_text(base):
+    return text_of(base, f"Documentation/{ADMIN}.rst" if has_admin(base) else PATH)
+
+
+def pages(base):
+    return [INDEX, DOCUMENT, *([ADMIN_INDEX, ADMIN] if has_admin(base) else [])]
+
+
 @pytest.fixture
 def tree(base, tmp_path):
     """What Sphinx needs for the document and for the index that leads to it."""
     there = git("ls-tree", "--name-only", base.branch, *SPHINX_IF_THERE, text=True).split()
-    archive = git("archive", base.branch, PATH, *SPHINX, *there, *shown_files(base))
+    paths = [f"Documentation/{name}.rst" for name in pages(base)]
+    archive = git("archive", base.branch, *paths, *SPHINX, *there, *shown_files(base))
     subprocess.run(["tar", "-C", tmp_path, "-x"], input=archive, check=True)
     source = tmp_path / PAGES
-    (source / INDEX).parent.mkdir(parents=True)
-    for name in INDEX, DOCUMENT:
+    for name in pages(base):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.move(tmp_path / "Documentation" / f"{name}.rst", source / f"{name}.rst")
     if (tmp_path / INCLUDES).exists():
         shutil.copytree(tmp_path / INCLUDES, source / INCLUDES)
@@ -72,7 +88,7 @@ def complaints(base, tree):
     environment = {**os.environ, "srctree": str(tree)}
     done = subprocess.run([*command, PAGES, "html"], cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert (tree / "html" / f"{DOCUMENT}.html").exists(), done.stdout[-3000:]
-    named = "|".join(map(re.escape, [DOCUMENT, *shown_files(base)]))
+    named = "|".join(map(re.escape, [DOCUMENT, ADMIN, *shown_files(base)]))
     pattern = rf"({named})\b.*\b(warning|error|severe)\b"
     found = [line for line in done.stdout.splitlines() if re.search(pattern, line, re.IGNORECASE)]
     # 7.3's Sphinx does not pass on what kernel-doc says of the names that a document asks for.
@@ -126,5 +142,61 @@ def test_files_that_it_names_are_there(base):
 def test_every_reason_is_explained(base):
     words = re.findall(r"^\t\[IOMMU_GROUP_REASON_\w+\]\s*= \"(.*)\",$", text_of(base, "drivers/iommu/group/sysfs.c"), re.MULTILINE)
     assert len(words) > 1
-    assert set(words) == set(re.findall(r"^   \* - ``([a-z-]+)``$", text_of(base, PATH), re.MULTILINE))
-    assert set(words) == set(re.findall(r"^\t\t([a-z-]+)\n\t\t\t", text_of(base, ABI), re.MULTILINE))
+    assert set(words) == set(re.findall(r"^   \* - ``([a-z-]+)``$", admin_text(base), re.MULTILINE))
+    # That of a group without devices is not in the table
+    assert {*words} == set(re.findall(r"^\t\t([a-z-]+)\n\t\t\t", text_of(base, ABI), re.MULTILINE)) - {"unknown"}
+
+
+LOGS = re.compile(r"\b(?:pr|dev|pci)_(?:emerg|alert|crit|err|warn|notice|info)(?:_once|_ratelimited)?\(")
+STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+def calls(text):
+    """The calls of a source that log something, each in one line."""
+    for match in LOGS.finditer(text):
+        # A bracket inside of a string does not count
+        code = STRING.sub(lambda string: "".join("_" if character in "()" else character for character in string[0]), text)
+        end, depth = match.end(), 1
+        while depth:
+            depth += {"(": 1, ")": -1}.get(code[end], 0)
+            end += 1
+        yield " ".join(text[match.start() : end].split())
+
+
+def source_of(branch, path):
+    done = subprocess.run(["git", "-C", bases.REPOSITORY, "show", f"{branch}:{path}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return done.stdout
+
+
+def logged_by_the_series(base):
+    """The strings of each call that only the series has; the first is the format."""
+    changed = git("diff", "--name-only", base.bare_branch, base.branch, "--", "drivers/*.c", text=True).split()
+    for path in changed:
+        if "/tests/" not in path:
+            before = set(calls(source_of(base.bare_branch, path)))
+            yield from (STRING.findall(call) for call in calls(source_of(base.branch, path)) if call not in before)
+
+
+def expression(text):
+    """What a string of the source is as it is logged."""
+    parts = re.split(r"%[a-z]+", text.removesuffix("\\n").strip())
+    return r".*?".join(r"\s+".join(map(re.escape, part.split(" "))) for part in parts)
+
+
+def test_every_line_of_the_log_is_explained():
+    base = bases.newest()
+    lines = [strings for strings in logged_by_the_series(base)]
+    assert len(lines) > 20
+    quoted = " ".join(" ".join(text.split()) for text in re.findall(r"``(.+?)``", admin_text(base), re.DOTALL))
+    missing = [text for strings in lines for text in strings if not re.search(expression(text), quoted)]
+    assert missing == []
+
+
+def test_the_parameter_has_the_words_of_the_code():
+    base = bases.newest()
+    words = re.findall(r"^\t\[PCI_GROUP_ACS_\w+\]\s*= \"(\w+)\",$", text_of(base, "drivers/iommu/group/pci.c"), re.MULTILINE)
+    parameter = text_of(base, "Documentation/admin-guide/kernel-parameters.txt")
+    entry = re.search(r"^\tiommu\.group_acs=\n((?:\t\t\t.*\n)+)", parameter, re.MULTILINE)[1]
+    assert len(words) == 3 and "Format: { %s }" % " | ".join(f'"{word}"' for word in words) in entry
+    assert re.findall(r"^\t\t\t(\w+) - ", entry, re.MULTILINE) == words
+    assert set(words) <= set(re.findall(r"^``(\w+)``  +\S", admin_text(base), re.MULTILINE))
