@@ -69,8 +69,7 @@ EXAMPLE("E14", "F0 RP A",
 	"r.08.ri.m,r.09.rp.m.a1d-1d,1.00.ep",
 	"abc", "abc", "aaa")
 EXAMPLE("S05", "18.0 18.1 18.2 18.3 18.4 18.5 18.6 18.7",
-	"r.c0.ce.m.b.n.d,r.c1.ce.m.b.n.d,r.c2.ce.m.b.n.d,r.c3.ce.m.b.n.d,r.c4.ce.m.b.n.d,"
-	"r.c5.ce.m.b.n.d,r.c6.ce.m.b.n.d,r.c7.ce.m.b.n.d",
+	"r.c0.ce.m.b.n.d,r.c1.ce.m.b.n.d,r.c2.ce.m.b.n.d,r.c3.ce.m.b.n.d,r.c4.ce.m.b.n.d,r.c5.ce.m.b.n.d,r.c6.ce.m.b.n.d,r.c7.ce.m.b.n.d",
 	"aaaaaaaa", "aaaaaaaa", "aaaaaaaa")
 EXAMPLE("S06", "F0 RP1 RP2 A B",
 	"r.08.ce.m.b.n.d,r.09.rp.m.a1d-1d,r.0a.rp.m.a1d-1d,1.00.ep,2.00.ep",
@@ -177,12 +176,10 @@ EXAMPLE("conventional_in_conventional", "B B2 X Y",
 
 /* R2b */
 EXAMPLE("inner_switch_open", "RP USP D1 D2 USP2 D3 D4 A B C",
-	"r.08.rp.a1d-1d,0.00.up,1.00.dp.a1d-1d,1.08.dp.a1d-1d,2.00.up,4.00.dp,4.08.dp,"
-	"5.00.ep,6.00.ep,3.00.ep",
+	"r.08.rp.a1d-1d,0.00.up,1.00.dp.a1d-1d,1.08.dp.a1d-1d,2.00.up,4.00.dp,4.08.dp,5.00.ep,6.00.ep,3.00.ep",
 	"abcdefgfgh", "abcdeffffg", "abcdeffffg")
 EXAMPLE("outer_switch_open", "RP USP D1 D2 USP2 D3 D4 A B C",
-	"r.08.rp.a1d-1d,0.00.up,1.00.dp,1.08.dp.a1d-1d,2.00.up,4.00.dp.a1d-1d,4.08.dp.a1d-1d,"
-	"5.00.ep,6.00.ep,3.00.ep",
+	"r.08.rp.a1d-1d,0.00.up,1.00.dp,1.08.dp.a1d-1d,2.00.up,4.00.dp.a1d-1d,4.08.dp.a1d-1d,5.00.ep,6.00.ep,3.00.ep",
 	"abcdccccce", "abcccccccc", "abcccccccc")
 EXAMPLE("switch_completions", "RP USP D1 D2 A B",
 	"r.08.rp.a1d-1d,0.00.up,1.00.dp.a1d-1d,1.08.dp.a1d-15,2.00.ep,3.00.ep",
@@ -332,8 +329,7 @@ EXAMPLE("bridge_beside_port", "RP B A X",
 	"r.08.rp.m.a1d-1d,r.09.cb.m,0.00.ep,1.00.ce",
 	"abcb", "abcb", "aaaa")
 EXAMPLE("switch_below_off", "RP0 RP1 A USP D1 D2 B C",
-	"r.08.rp.m.a1d-00,r.09.rp.m.a1d-1d,0.00.ep,1.00.up,3.00.dp.a1d-1d,3.08.dp.a1d-1d,"
-	"4.00.ep,5.00.ep",
+	"r.08.rp.m.a1d-00,r.09.rp.m.a1d-1d,0.00.ep,1.00.up,3.00.dp.a1d-1d,3.08.dp.a1d-1d,4.00.ep,5.00.ep",
 	"abacdefg", "aaaaaaaa", "aaaaaaaa")
 EXAMPLE("lone_multifunction_bit", "RP USP D1 A",
 	"r.08.rp.a1d-1d,0.00.up.m,1.00.dp.a1d-1d,2.00.ep",
