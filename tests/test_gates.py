@@ -34,7 +34,21 @@ def of_each_base(name, values):
 
 @of_each_base("path", lambda base: base.patches())
 def test_patch(base, path):
-    passes(base, str(base.patches().index(path) + 1))
+    for gate in ("apply", "checkpatch", "kernel-doc", "abi"):
+        passes(base, "--gate", gate, str(base.patches().index(path) + 1))
+
+
+def prefixes():
+    """The plain run compiles what the last patch of a block changes, --full each patch."""
+    for base in bases.every():
+        for number, path in enumerate(base.patches(), 1):
+            marks = [] if number in base.ends_of_blocks() else pytest.mark.full
+            yield pytest.param(base, number, id=f"{base}-{path.stem}", marks=marks)
+
+
+@pytest.mark.parametrize("base, number", prefixes(), indirect=["base"], scope="session")
+def test_patch_compiles(base, number):
+    passes(base, "--gate", "build", str(number))
 
 
 LONG = {"iommu-api-off-vmlinux", "clang-oldest", *check_patch.USERS}
